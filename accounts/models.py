@@ -1,0 +1,119 @@
+"""Doctors: the people who sign in. See the fact sheet in ``Doctor``."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .validators import validate_person_name, validate_registration_number
+
+
+class DoctorManager(BaseUserManager):
+    """Makes doctors whose e-mail address is always stored in lower case."""
+
+    use_in_migrations = True
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        return (email or "").strip().lower()
+
+    def get_by_natural_key(self, username: str) -> Doctor:
+        return self.get(email=self.normalize_email(username))
+
+    def create_user(self, email: str, password: str | None = None, **fields) -> Doctor:
+        doctor = self.model(email=self.normalize_email(email), **fields)
+        doctor.set_password(password)
+        doctor.save(using=self._db)
+        return doctor
+
+    def create_superuser(self, email: str, password: str | None = None, **fields) -> Doctor:
+        fields |= {"is_staff": True, "is_superuser": True}
+        fields.setdefault("registration_number", None)
+        return self.create_user(email, password, **fields)
+
+
+class Doctor(AbstractBaseUser, PermissionsMixin):
+    """A registered doctor, or an administrator (``is_staff``).
+
+    - Signs in by ``email`` (unique, lower case).
+    - A doctor has a unique official ``registration_number``; an administrator has none.
+    - ``verification`` is moved by administrators alone, through ``accounts.services``.
+    - Whether a doctor may work with patients is :attr:`may_practise`, nothing else.
+    """
+
+    class Verification(models.TextChoices):
+        PENDING = "pending", _("pending")
+        VERIFIED = "verified", _("verified")
+        SUSPENDED = "suspended", _("suspended")
+
+    email = models.EmailField(
+        _("e-mail address"),
+        unique=True,
+        error_messages={"unique": _("An account with this e-mail address exists already.")},
+    )
+    first_name = models.CharField(_("first name"), max_length=100, validators=[validate_person_name])
+    last_name = models.CharField(_("last name"), max_length=100, validators=[validate_person_name])
+    registration_number = models.CharField(
+        _("registration number"),
+        max_length=32,
+        unique=True,
+        null=True,
+        blank=True,
+        validators=[validate_registration_number],
+        error_messages={"unique": _("An account with this registration number exists already.")},
+    )
+    verification = models.CharField(
+        _("verification"),
+        max_length=16,
+        choices=Verification.choices,
+        default=Verification.PENDING,
+        db_index=True,
+    )
+    verified_at = models.DateTimeField(_("verified at"), null=True, blank=True)
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("verified by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    language = models.CharField(
+        _("language"), max_length=8, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
+    )
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("administrator"), default=False)
+    date_joined = models.DateTimeField(_("joined"), default=timezone.now, db_index=True)
+
+    objects = DoctorManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["first_name", "last_name"]
+
+    class Meta:
+        verbose_name = _("doctor")
+        verbose_name_plural = _("doctors")
+        ordering = ["last_name", "first_name", "pk"]
+        indexes = [models.Index(fields=["last_name", "first_name"])]
+
+    def __str__(self) -> str:
+        return self.get_full_name() or f"#{self.pk}"
+
+    def get_full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    def get_short_name(self) -> str:
+        return self.first_name
+
+    @property
+    def may_practise(self) -> bool:
+        """Whether this account may work with patients now."""
+        if not self.is_active or not self.registration_number:
+            return False
+        if self.verification == self.Verification.PENDING:
+            return not settings.DOCTOR_VERIFICATION_REQUIRED
+        return self.verification == self.Verification.VERIFIED

@@ -1,0 +1,233 @@
+"""Model versions, analyses (one run of one version on one radiograph) and reviews."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from pneumoniapp.errors import sentence_for
+from pneumoniapp.ids import uuid7
+from radiology.models import Radiograph
+
+PROBABILITY = [MinValueValidator(0.0), MaxValueValidator(1.0)]
+
+
+class Label(models.TextChoices):
+    """The three classes, in the order of the network's outputs (``LABELS``)."""
+
+    NORMAL = "normal", _("Normal")
+    LUNG_OPACITY = "lung_opacity", _("Lung opacity")
+    NOT_NORMAL = "not_normal", _("Abnormal without opacity")
+
+
+LABELS: tuple[str, ...] = tuple(Label.values)
+
+
+class Certainty(models.TextChoices):
+    """How far the reading may be believed; its limits belong to the model version."""
+
+    HIGH = "high", _("High certainty")
+    MODERATE = "moderate", _("Moderate certainty")
+    LOW = "low", _("Low certainty: a person must look")
+
+
+class ModelVersion(models.Model):
+    """One trained network with everything that belongs to it, never edited after registration.
+
+    - ``facts`` is the content of ``facts.json`` beside the weights: classes,
+      preprocessing version, input size, calibration, thresholds, metrics, data
+      fingerprint, library versions, file names with their SHA-256.
+    - Exactly one version is in production: ``in_production`` is ``True`` on that row and
+      ``NULL`` on all others, so that a unique index enforces it on MySQL as well.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=64)
+    version = models.CharField(_("version"), max_length=32)
+    architecture = models.CharField(_("architecture"), max_length=64)
+    preprocessing_version = models.CharField(_("preprocessing version"), max_length=16)
+    directory = models.CharField(_("folder in the model storage"), max_length=200)
+    sha256 = models.CharField(_("SHA-256 of the served weights"), max_length=64)
+    facts = models.JSONField(_("facts"), default=dict)
+    in_production = models.BooleanField(
+        _("in production"), null=True, unique=True, default=None, editable=False
+    )
+    registered_at = models.DateTimeField(_("registered at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("model version")
+        verbose_name_plural = _("model versions")
+        ordering = ["-registered_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="model_version_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}"
+
+
+class Promotion(models.Model):
+    """One change of the version in production; the newest row is the present state."""
+
+    class Kind(models.TextChoices):
+        PROMOTE = "promote", _("promotion")
+        ROLLBACK = "rollback", _("rollback")
+
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="promotions"
+    )
+    previous = models.ForeignKey(
+        ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = _("promotion")
+        verbose_name_plural = _("promotions")
+        ordering = ["-pk"]
+
+
+def map_path(analysis: Analysis, _name: str) -> str:
+    return f"analyses/{analysis.pk.hex[-2:]}/{analysis.pk}/map.png"
+
+
+class AnalysisQuerySet(models.QuerySet):
+    def visible_to(self, user) -> AnalysisQuerySet:
+        """The analyses of the radiographs that ``user`` may see."""
+        if getattr(user, "is_staff", False):
+            return self.filter(radiograph__in=Radiograph.objects.visible_to(user))
+        if getattr(user, "may_practise", False):
+            return self.filter(radiograph__owner=user)
+        return self.none()
+
+    def current(self) -> AnalysisQuerySet:
+        """The newest analysis of each radiograph."""
+        return self.filter(is_current=True)
+
+
+class Analysis(models.Model):
+    """One run of one model version on one radiograph.
+
+    - ``queued -> running -> done | failed``; only ``inference.services`` moves it, by
+      conditional updates. Celery's own result is never the truth.
+    - ``is_current`` is ``True`` on the newest analysis of a radiograph and ``NULL`` on the
+      older ones; a unique index keeps it single.
+    - ``attempts`` counts how often a worker began; the sweeper fails the row after
+      ``ANALYSIS_MAX_ATTEMPTS``.
+    - Probabilities are calibrated and sum to 1. ``timings`` holds milliseconds by step.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    radiograph = models.ForeignKey(
+        Radiograph, verbose_name=_("radiograph"), on_delete=models.PROTECT, related_name="analyses"
+    )
+    is_current = models.BooleanField(null=True, default=True, editable=False)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+    )
+    status = models.CharField(
+        _("status"), max_length=16, choices=Status.choices, default=Status.QUEUED
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    claimed_by = models.CharField(_("claimed by delivery"), max_length=64, blank=True)
+    queued_at = models.DateTimeField(_("queued at"), default=timezone.now)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    error_code = models.CharField(_("error code"), max_length=64, blank=True)
+    error_params = models.JSONField(default=dict, blank=True)
+
+    model_version = models.ForeignKey(
+        ModelVersion,
+        verbose_name=_("model version"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="analyses",
+    )
+    label = models.CharField(_("class"), max_length=16, choices=Label.choices, blank=True)
+    p_normal = models.FloatField(null=True, blank=True, validators=PROBABILITY)
+    p_lung_opacity = models.FloatField(null=True, blank=True, validators=PROBABILITY)
+    p_not_normal = models.FloatField(null=True, blank=True, validators=PROBABILITY)
+    certainty = models.CharField(
+        _("certainty"), max_length=16, choices=Certainty.choices, blank=True
+    )
+    map = models.FileField(
+        _("class activation map"), upload_to=map_path, max_length=200, blank=True
+    )
+    timings = models.JSONField(_("timings (ms)"), default=dict, blank=True)
+
+    objects = AnalysisQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("analysis")
+        verbose_name_plural = _("analyses")
+        ordering = ["-queued_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["radiograph", "is_current"], name="analysis_current_unique"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["status", "queued_at"]),
+            models.Index(fields=["is_current", "label"]),
+            models.Index(fields=["-queued_at", "-id"]),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.status in (self.Status.DONE, self.Status.FAILED)
+
+    @property
+    def is_retriable(self) -> bool:
+        """Whether asking for the analysis again makes sense."""
+        return self.status == self.Status.FAILED
+
+    @property
+    def probabilities(self) -> dict[str, float] | None:
+        """Calibrated probability of each class, or ``None`` until done."""
+        if self.p_normal is None:
+            return None
+        return {label: getattr(self, f"p_{label}") for label in LABELS}
+
+    @property
+    def error_sentence(self) -> str:
+        return sentence_for(self.error_code, self.error_params) if self.error_code else ""
+
+
+class Review(models.Model):
+    """A doctor's judgement of one analysis. A change of mind adds a row; none is edited."""
+
+    class Verdict(models.TextChoices):
+        APPROVED = "approved", _("Approved")
+        CONTESTED = "contested", _("Contested")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    analysis = models.ForeignKey(Analysis, on_delete=models.PROTECT, related_name="reviews")
+    doctor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews"
+    )
+    verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict.choices)
+    label = models.CharField(_("the doctor's class"), max_length=16, choices=Label.choices)
+    comment = models.TextField(_("comment"), max_length=2000, blank=True)
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("review")
+        verbose_name_plural = _("reviews")
+        ordering = ["-created_at", "-pk"]

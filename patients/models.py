@@ -1,0 +1,87 @@
+"""Patients, and the one rule of who may see whom."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from pneumoniapp.ids import uuid7
+
+
+class PatientQuerySet(models.QuerySet):
+    def visible_to(self, user) -> PatientQuerySet:
+        """The patients that ``user`` may see: **the** access rule.
+
+        A doctor who may practise sees their own patients; an administrator with the
+        permission to view patients sees all (in the admin); everybody else sees none.
+        Every page, API route, relational field, file and admin action starts here, or
+        at a ``visible_to`` that follows the relation to the patient.
+        """
+        if getattr(user, "is_staff", False) and user.is_active:
+            return self if user.has_perm("patients.view_patient") else self.none()
+        if getattr(user, "may_practise", False):
+            return self.filter(owner=user)
+        return self.none()
+
+
+class Patient(models.Model):
+    """A person whose radiographs are read.
+
+    - ``identifier`` is the number by which the doctor's own records know the patient; it
+      is unique for one owner and never leaves the database (no log, URL or file has it).
+    - No name is kept: nothing here needs one.
+    - Belongs to one doctor, the ``owner``.
+    """
+
+    class Sex(models.TextChoices):
+        """DICOM PS3.3 C.7.1.1, Patient's Sex (0010,0040)."""
+
+        FEMALE = "F", _("female")
+        MALE = "M", _("male")
+        OTHER = "O", _("other")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("doctor"),
+        on_delete=models.PROTECT,
+        related_name="patients",
+    )
+    identifier = models.CharField(
+        _("patient identifier"),
+        max_length=64,
+        validators=[
+            RegexValidator(
+                r"^[\w][\w .\-/]*\Z",
+                _("Use letters, digits, spaces, dots, hyphens, underscores and slashes only."),
+            )
+        ],
+    )
+    sex = models.CharField(_("sex"), max_length=1, choices=Sex.choices)
+    birth_date = models.DateField(_("birth date"))
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    objects = PatientQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("patient")
+        verbose_name_plural = _("patients")
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "identifier"],
+                name="patient_identifier_unique",
+                violation_error_code="patient_exists",
+                violation_error_message=_("You have a patient with this identifier already."),
+            )
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-created_at"]),
+            models.Index(fields=["owner", "birth_date"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.identifier

@@ -1,0 +1,72 @@
+"""The one error map: exception class -> stable code -> translated sentence.
+
+Every error that a user, a program or an operator may meet is a subclass of
+:class:`PermanentError` or :class:`RetriableError`. Its ``code`` is stored on rows,
+returned by the API and never changes meaning; its ``sentence`` is translated when
+it is shown, so a row stores only the code.
+
+Each app keeps its own subclasses in ``<app>/errors.py``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+REGISTRY: dict[str, type[CodedError]] = {}
+
+
+class CodedError(Exception):
+    """An error with a stable code, an HTTP status and a sentence for its reader.
+
+    Do not raise it directly; subclass :class:`PermanentError` or :class:`RetriableError`.
+
+    Keyword arguments fill the ``%(name)s`` places of ``sentence``. They are for facts
+    about the file or the request (sizes, limits, a transfer syntax), never for
+    identifiers or clinical values: the text may be logged.
+    """
+
+    code: ClassVar[str] = ""
+    status: ClassVar[int] = 400
+    sentence: ClassVar[str | Promise] = ""
+
+    def __init_subclass__(cls, **kwargs) -> None:
+        super().__init_subclass__(**kwargs)
+        code = cls.__dict__.get("code")
+        if not code:
+            return
+        if code in REGISTRY:
+            raise TypeError(f"error code {code!r} is used twice")
+        REGISTRY[code] = cls
+
+    def __init__(self, **params) -> None:
+        self.params = params
+        super().__init__(self.code)
+
+    def __str__(self) -> str:
+        return str(self.sentence) % self.params if self.params else str(self.sentence)
+
+
+class PermanentError(CodedError):
+    """Trying again with the same input gives the same answer: tell the user why."""
+
+
+class RetriableError(CodedError):
+    """A passing fault (a lost connection, a full disk): trying again may work."""
+
+    status = 503
+
+
+class UnexpectedError(PermanentError):
+    """The last resort for an exception that nobody foresaw; its trace is in the log."""
+
+    code = "unexpected_error"
+    status = 500
+    sentence = _("An unexpected error occurred. It has been recorded.")
+
+
+def sentence_for(code: str, params: dict | None = None) -> str:
+    """The translated sentence of a stored error ``code``; the unexpected one if it is unknown."""
+    return str(REGISTRY.get(code, UnexpectedError)(**(params or {})))

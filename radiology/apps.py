@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class RadiologyConfig(AppConfig):
+    name = "radiology"
+    verbose_name = _("Radiology")
+    default_auto_field = "django.db.models.BigAutoField"

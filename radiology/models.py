@@ -1,0 +1,97 @@
+"""Radiographs: what was received, stored without the patient's identity, and shown."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from patients.models import Patient
+from pneumoniapp.ids import uuid7
+
+
+def dicom_path(radiograph: Radiograph, _name: str) -> str:
+    return f"radiographs/{radiograph.pk.hex[-2:]}/{radiograph.pk}/image.dcm"
+
+
+def preview_path(radiograph: Radiograph, _name: str) -> str:
+    return f"radiographs/{radiograph.pk.hex[-2:]}/{radiograph.pk}/preview.jpg"
+
+
+class RadiographQuerySet(models.QuerySet):
+    def visible_to(self, user) -> RadiographQuerySet:
+        """The radiographs of the patients that ``user`` may see."""
+        if getattr(user, "is_staff", False):
+            return self.filter(patient__in=Patient.objects.visible_to(user))
+        return self.filter(owner=user) if getattr(user, "may_practise", False) else self.none()
+
+
+class Radiograph(models.Model):
+    """One chest radiograph of one patient, as one de-identified DICOM file.
+
+    - ``file`` holds the stored, de-identified DICOM file; the bytes received are known
+      by ``sha256`` alone.
+    - ``owner`` repeats ``patient.owner``, so that the database itself keeps one SOP
+      Instance UID from being stored twice for one doctor.
+    - ``warnings`` lists what a person must look at, each ``{"code": ..., **facts}``
+      (a header that disagrees with the patient, a view that is not known).
+    - ``preview`` is the rendered 8-bit JPEG; it is there once an analysis has run.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    patient = models.ForeignKey(
+        Patient, verbose_name=_("patient"), on_delete=models.PROTECT, related_name="radiographs"
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("doctor"),
+        on_delete=models.PROTECT,
+        related_name="radiographs",
+    )
+    uploaded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("uploaded by"),
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    acquired_on = models.DateField(_("date of the radiograph"))
+    received_at = models.DateTimeField(_("received at"), auto_now_add=True)
+
+    sop_instance_uid = models.CharField("SOP Instance UID", max_length=64)
+    series_instance_uid = models.CharField("Series Instance UID", max_length=64, blank=True)
+    study_instance_uid = models.CharField("Study Instance UID", max_length=64, blank=True)
+    sop_class_uid = models.CharField("SOP Class UID", max_length=64)
+    transfer_syntax_uid = models.CharField("Transfer Syntax UID", max_length=64)
+    modality = models.CharField(_("modality"), max_length=16, blank=True)
+    view_position = models.CharField(_("view"), max_length=16, blank=True)
+    photometric_interpretation = models.CharField(max_length=16)
+    rows = models.PositiveIntegerField(_("rows"))
+    columns = models.PositiveIntegerField(_("columns"))
+    bits_stored = models.PositiveSmallIntegerField(_("bits stored"))
+    warnings = models.JSONField(_("warnings"), default=list, blank=True)
+
+    sha256 = models.CharField(_("SHA-256 of the received file"), max_length=64)
+    pixel_sha256 = models.CharField(_("SHA-256 of the pixel data element"), max_length=64)
+    size = models.PositiveBigIntegerField(_("size in bytes"))
+    file = models.FileField(_("DICOM file"), upload_to=dicom_path, max_length=200)
+    preview = models.FileField(_("preview"), upload_to=preview_path, max_length=200, blank=True)
+
+    objects = RadiographQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("radiograph")
+        verbose_name_plural = _("radiographs")
+        ordering = ["-acquired_on", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "sop_instance_uid"], name="radiograph_sop_instance_uid_unique"
+            ),
+            models.UniqueConstraint(fields=["owner", "sha256"], name="radiograph_sha256_unique"),
+        ]
+        indexes = [
+            models.Index(fields=["owner", "-acquired_on", "-id"]),
+            models.Index(fields=["patient", "-acquired_on", "-id"]),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
