@@ -1,0 +1,1 @@
+// What every page needs. Nothing here is required for a page to work.
