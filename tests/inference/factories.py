@@ -1,0 +1,114 @@
+"""Model versions and analyses for tests; no weights are on disk behind these versions."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+
+import factory
+from django.utils import timezone
+
+from inference.models import LABELS, Analysis, Certainty, Label, ModelVersion
+
+
+def facts_for(name: str, version: str, sha256: str) -> dict:
+    """What ``facts.json`` of a trained version says, in its shape and with invented numbers."""
+    return {
+        "format": 1,
+        "name": name,
+        "version": version,
+        "architecture": "mobilenetv2-1.0",
+        "labels": list(LABELS),
+        "preprocessing_version": "1",
+        "input_size": [256, 256],
+        "files": {
+            "keras": {"name": "model.keras", "sha256": "0" * 64, "bytes": 1},
+            "litert": {"name": "model.tflite", "sha256": sha256, "bytes": 1},
+            "classifier": {"name": "classifier.npy", "sha256": "0" * 64, "bytes": 1},
+        },
+        "calibration": {
+            "method": "temperature",
+            "temperature": 1.5,
+            "split": "val",
+            "ece_before": 0.1,
+            "ece_after": 0.05,
+        },
+        "thresholds": {"certainty": {"high": 0.8, "moderate": 0.6}},
+        "metrics": {"val": {"macro_auroc": 0.9}, "test": {"macro_auroc": 0.88}},
+        "parity": {"images": 64, "max_abs_difference": 1e-6},
+        "data": {"name": "test", "fingerprint": "0" * 64, "counts": {}, "terms": ""},
+        "libraries": {},
+        "training": {"config": {}, "revision": "", "seconds": 1, "epochs": 1},
+    }
+
+
+class ModelVersionFactory(factory.django.DjangoModelFactory):
+    """A registered version; ``in_production=True`` makes it the one in production."""
+
+    class Meta:
+        model = ModelVersion
+
+    name = "test-model"
+    version = factory.Sequence(lambda n: str(n + 1))
+    architecture = "mobilenetv2-1.0"
+    preprocessing_version = "1"
+    directory = factory.LazyAttribute(lambda o: f"{o.name}/{o.version}")
+    sha256 = factory.LazyAttribute(
+        lambda o: hashlib.sha256(f"{o.name}:{o.version}".encode()).hexdigest()
+    )
+    facts = factory.LazyAttribute(lambda o: facts_for(o.name, o.version, o.sha256))
+
+
+class AnalysisFactory(factory.django.DjangoModelFactory):
+    """A finished analysis of a new radiograph.
+
+    Traits: ``queued``, ``running``, ``failed`` (``error_code="undecodable"``). Pass
+    ``radiograph=`` to place it, ``is_current=None`` for an older one.
+    """
+
+    class Meta:
+        model = Analysis
+
+    class Params:
+        unfinished = factory.Trait(
+            finished_at=None,
+            model_version=None,
+            label="",
+            certainty="",
+            p_normal=None,
+            p_lung_opacity=None,
+            p_not_normal=None,
+            timings={},
+        )
+        queued = factory.Trait(
+            unfinished=True, status=Analysis.Status.QUEUED, started_at=None, attempts=0
+        )
+        running = factory.Trait(
+            unfinished=True, status=Analysis.Status.RUNNING, claimed_by="test-delivery"
+        )
+        failed = factory.Trait(
+            unfinished=True,
+            status=Analysis.Status.FAILED,
+            finished_at=factory.LazyFunction(timezone.now),
+            error_code="undecodable",
+        )
+
+    radiograph = factory.SubFactory("tests.radiology.factories.RadiographFactory")
+    requested_by = factory.LazyAttribute(lambda o: o.radiograph.uploaded_by)
+    status = Analysis.Status.DONE
+    attempts = 1
+    queued_at = factory.LazyFunction(lambda: timezone.now() - timedelta(seconds=2))
+    started_at = factory.LazyAttribute(lambda o: o.queued_at + timedelta(seconds=1))
+    finished_at = factory.LazyFunction(timezone.now)
+    model_version = factory.LazyFunction(
+        lambda: (
+            ModelVersion.objects.filter(in_production=True).first()
+            or ModelVersionFactory(in_production=True)
+        )
+    )
+    label = Label.LUNG_OPACITY
+    p_normal = 0.05
+    p_lung_opacity = 0.85
+    p_not_normal = 0.10
+    certainty = Certainty.HIGH
+    timings = factory.LazyFunction(lambda: {"decode": 2.0, "network": 3.0, "total": 9.0})
