@@ -22,7 +22,7 @@ def entity_diagram() -> str:
     lines = [
         "# Entities",
         "",
-        "Made from the models by `python scripts/entity_diagram.py`; `make check` refuses a stale one.",
+        "Made from the models by `python scripts/entity_diagram.py`; `make check` compares.",
         "",
         "```mermaid",
         "erDiagram",
