@@ -1,0 +1,21 @@
+"""Why a patient is refused."""
+
+from django.utils.translation import gettext_lazy as _
+
+from pneumoniapp.errors import PermanentError
+
+
+class PatientExistsError(PermanentError):
+    code = "patient_exists"
+    status = 409
+    sentence = _("You have a patient with this identifier already.")
+
+
+class BirthDateInFutureError(PermanentError):
+    code = "birth_date_in_future"
+    sentence = _("A birth date can't be in the future.")
+
+
+class BirthDateTooEarlyError(PermanentError):
+    code = "birth_date_too_early"
+    sentence = _("A birth date before %(year)s is not plausible.")

@@ -1,0 +1,75 @@
+"""Forms for patients. The rules are the services'; a form only carries their sentences."""
+
+from __future__ import annotations
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from pneumoniapp.errors import CodedError
+
+from .models import Patient
+from .services import patient_create, patient_update
+
+FIELD_OF_ERROR = {
+    "patient_exists": "identifier",
+    "birth_date_in_future": "birth_date",
+    "birth_date_too_early": "birth_date",
+}
+
+
+class DateInput(forms.DateInput):
+    """The browser's own date field, which speaks ISO dates in every language."""
+
+    input_type = "date"
+
+    def __init__(self, attrs=None):
+        super().__init__(attrs=attrs, format="%Y-%m-%d")
+
+
+class PatientForm(forms.ModelForm):
+    """Identifier, sex and birth date of one patient."""
+
+    class Meta:
+        model = Patient
+        fields = ["identifier", "sex", "birth_date"]
+        widgets = {
+            "identifier": forms.TextInput(
+                attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+            ),
+            "birth_date": DateInput(),
+        }
+        help_texts = {
+            "identifier": _("The number by which your own records know the patient. Not a name."),
+        }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["birth_date"].input_formats = ["%Y-%m-%d", "%d/%m/%Y"]
+
+    def _post_clean(self) -> None:
+        """The service validates the row; the form only parses."""
+
+    def create(self, *, owner) -> Patient | None:
+        """The new patient; ``None``, with errors beside the fields, when refused."""
+        return self._carry(lambda: patient_create(owner=owner, **self.cleaned_data))
+
+    def update(self, *, by) -> Patient | None:
+        """The corrected patient; ``None``, with errors beside the fields, when refused."""
+        # A row of its own: a refused change must not show in the page's heading.
+        patient = Patient.objects.get(pk=self.instance.pk)
+        return self._carry(lambda: patient_update(patient=patient, by=by, **self.cleaned_data))
+
+    def _carry(self, service) -> Patient | None:
+        if not self.is_valid():
+            return None
+        try:
+            return service()
+        except CodedError as error:
+            self.add_coded_error(error)
+        except ValidationError as error:
+            self.add_error(None, error)
+        return None
+
+    def add_coded_error(self, error: CodedError) -> None:
+        self.add_error(FIELD_OF_ERROR.get(error.code), ValidationError(str(error), code=error.code))

@@ -1,0 +1,71 @@
+"""What may be done to patients."""
+
+from __future__ import annotations
+
+import datetime as dt
+import unicodedata
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from operations.services import access_record
+
+from .errors import BirthDateInFutureError, BirthDateTooEarlyError, PatientExistsError
+from .models import Patient
+
+EARLIEST_BIRTH_YEAR = 1880
+
+
+def identifier_normalize(identifier: str) -> str:
+    """One spelling of one identifier: composed characters (NFC), no stray spaces."""
+    return " ".join(unicodedata.normalize("NFC", identifier).split())
+
+
+@transaction.atomic
+def patient_create(*, owner, identifier: str, sex: str, birth_date: dt.date) -> Patient:
+    """Make a patient of ``owner`` and record who did.
+
+    Raises the coded errors of :mod:`patients.errors`, and ``ValidationError`` for a field
+    that its own validators refuse.
+    """
+    patient = Patient(
+        owner=owner,
+        identifier=identifier_normalize(identifier),
+        sex=sex,
+        birth_date=birth_date,
+    )
+    _save(patient)
+    access_record(actor=owner, action="create", obj=patient)
+    return patient
+
+
+@transaction.atomic
+def patient_update(*, patient: Patient, by, identifier: str, sex: str, birth_date) -> Patient:
+    """Correct what is known of a patient; raises what :func:`patient_create` raises."""
+    patient.identifier = identifier_normalize(identifier)
+    patient.sex = sex
+    patient.birth_date = birth_date
+    _save(patient)
+    access_record(actor=by, action="update", obj=patient)
+    return patient
+
+
+def _save(patient: Patient) -> None:
+    patient.full_clean(validate_constraints=False)
+    _check_birth_date(patient.birth_date)
+    # Databases differ in whether "a1" equals "A1": for a doctor's records it always does.
+    namesakes = Patient.objects.filter(owner=patient.owner, identifier__iexact=patient.identifier)
+    if namesakes.exclude(pk=patient.pk).exists():
+        raise PatientExistsError
+    try:
+        with transaction.atomic():
+            patient.save()
+    except IntegrityError as error:
+        raise PatientExistsError from error
+
+
+def _check_birth_date(birth_date: dt.date) -> None:
+    if birth_date > timezone.localdate():
+        raise BirthDateInFutureError
+    if birth_date.year < EARLIEST_BIRTH_YEAR:
+        raise BirthDateTooEarlyError(year=EARLIEST_BIRTH_YEAR)

@@ -1,0 +1,12 @@
+from django.urls import path
+
+from . import views
+
+app_name = "patients"
+urlpatterns = [
+    path("", views.patient_list, name="list"),
+    path("new/", views.patient_new, name="create"),
+    path("search/", views.patient_search, name="search"),
+    path("<uuid:pk>/", views.patient_detail, name="detail"),
+    path("<uuid:pk>/edit/", views.patient_edit, name="update"),
+]
