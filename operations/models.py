@@ -40,3 +40,6 @@ class AccessEvent(models.Model):
         verbose_name_plural = _("access events")
         ordering = ["-pk"]
         indexes = [models.Index(fields=["object_type", "object_id"])]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_type}"

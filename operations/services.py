@@ -1,0 +1,72 @@
+"""Writes the record of who touched which patient's data."""
+
+from __future__ import annotations
+
+import structlog
+from django.core.cache import cache
+from django.db import models
+from django.http import HttpRequest
+
+from .models import AccessEvent
+
+# One doctor who looks at one object again within this many seconds is recorded once.
+REPEATED_READ_SECONDS = 300
+
+log = structlog.get_logger(__name__)
+
+
+def access_record(
+    *,
+    actor,
+    action: str,
+    obj: models.Model | None = None,
+    object_type: str = "",
+    object_id: object = "",
+    request: HttpRequest | None = None,
+) -> None:
+    """Record that ``actor`` did ``action`` to one object of a patient's data.
+
+    - ``actor``: the signed-in account; ``None`` or an anonymous one is recorded as nobody
+      (the system itself).
+    - ``action``: ``"read"``, ``"create"``, ``"update"`` or ``"delete"``.
+    - ``obj``: the object; or else ``object_type`` (such as ``"patients.patient"``) and
+      ``object_id``, for a list or something that is gone.
+    - ``request``: gives the route's name (never its address), the client's address and
+      the request id.
+
+    The same read by the same actor within five minutes is recorded once; writes always are.
+    Raises ``ValidationError`` when ``action`` is none of the four or the object is missing.
+    """
+    if obj is not None:
+        object_type, object_id = obj._meta.label_lower, obj.pk
+    match = getattr(request, "resolver_match", None)
+    event = AccessEvent(
+        actor=actor if getattr(actor, "is_authenticated", False) else None,
+        action=action,
+        object_type=object_type,
+        object_id=str(object_id),
+        route=(match.view_name or "")[:100] if match else "",
+        address=(request.META.get("REMOTE_ADDR") or None) if request else None,
+        request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
+    )
+    event.clean_fields(exclude=["actor"])
+    if action != AccessEvent.Action.READ:
+        event.save(force_insert=True)
+        return
+    key = f"access:{event.actor_id}:{event.object_type}:{event.object_id}"
+    if _seen_lately(key):
+        return
+    try:
+        event.save(force_insert=True)
+    except Exception:
+        cache.delete(key)
+        raise
+
+
+def _seen_lately(key: str) -> bool:
+    """Whether ``key`` was met lately; marks it. A cache that is down never hides a read."""
+    try:
+        return not cache.add(key, True, REPEATED_READ_SECONDS)
+    except Exception:
+        log.warning("access_cache_unreachable", exc_info=True)
+        return False

@@ -1,0 +1,123 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.test import Client
+from django.utils import translation
+
+DATA = Path(os.environ.get("PNEUMONIAPP_DATA") or settings.BASE_DIR.parent / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real radiographs; without it the test skips and says so."""
+    if not (DATA / "README.md").is_file():
+        pytest.skip(f"no real radiographs at {DATA} (set PNEUMONIAPP_DATA)")
+    return DATA
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(settings, tmp_path_factory):
+    """Files, models and whatever else changes lie in a folder of this test's own."""
+    root = tmp_path_factory.mktemp("var")
+    settings.VAR_DIR = root
+    settings.MEDIA_ROOT = str(root / "media")
+    settings.MODEL_ROOT = root / "models"
+    for folder in ("media", "models"):
+        (root / folder).mkdir()
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    """Nothing remembered from another test: rate limits, repeated reads."""
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def english():
+    """English for everything that the test itself translates (not for its requests)."""
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def client() -> Client:
+    """Nobody signed in; speaks English."""
+    return Client(headers={"accept-language": "en"})
+
+
+@pytest.fixture
+def client_for():
+    """``client_for(account)``: a client that ``account`` is signed in to; ``language="en"``."""
+
+    def make(account, *, language: str = "en") -> Client:
+        made = Client(headers={"accept-language": language})
+        made.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+        made.force_login(account)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def doctor(db):
+    """A verified doctor."""
+    from tests.accounts.factories import DoctorFactory
+
+    return DoctorFactory()
+
+
+@pytest.fixture
+def other_doctor(db):
+    """A verified doctor who must see nothing of ``doctor``'s."""
+    from tests.accounts.factories import DoctorFactory
+
+    return DoctorFactory()
+
+
+@pytest.fixture
+def pending_doctor(db):
+    """A doctor whose registration number nobody has verified, where that is demanded."""
+    from tests.accounts.factories import DoctorFactory
+
+    return DoctorFactory(verification="pending")
+
+
+@pytest.fixture
+def admin(db):
+    """An administrator with every permission."""
+    from tests.accounts.factories import AdminFactory
+
+    return AdminFactory()
+
+
+@pytest.fixture
+def doctor_client(client_for, doctor) -> Client:
+    """A client that ``doctor`` is signed in to."""
+    return client_for(doctor)
+
+
+@pytest.fixture
+def other_doctor_client(client_for, other_doctor) -> Client:
+    """A client that ``other_doctor`` is signed in to."""
+    return client_for(other_doctor)
+
+
+@pytest.fixture
+def pending_doctor_client(client_for, pending_doctor) -> Client:
+    """A client that ``pending_doctor`` is signed in to."""
+    return client_for(pending_doctor)
+
+
+@pytest.fixture
+def admin_client(client_for, admin) -> Client:
+    """A client that ``admin`` is signed in to."""
+    return client_for(admin)
