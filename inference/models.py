@@ -95,7 +95,9 @@ class Promotion(models.Model):
 
 
 def map_path(analysis: Analysis, _name: str) -> str:
-    return f"analyses/{analysis.pk.hex[-2:]}/{analysis.pk}/map.png"
+    """One name for one radiograph and model version: whoever writes it writes the same bytes."""
+    version = analysis.model_version_id.hex[-8:]
+    return f"analyses/{analysis.pk.hex[-2:]}/{analysis.pk}/map-{version}.png"
 
 
 class AnalysisQuerySet(models.QuerySet):
@@ -119,8 +121,10 @@ class Analysis(models.Model):
       conditional updates. Celery's own result is never the truth.
     - ``is_current`` is ``True`` on the newest analysis of a radiograph and ``NULL`` on the
       older ones; a unique index keeps it single.
-    - ``attempts`` counts how often a worker began; the sweeper fails the row after
-      ``ANALYSIS_MAX_ATTEMPTS``.
+    - ``attempts`` counts how often a worker began; after ``ANALYSIS_MAX_ATTEMPTS`` the row
+      fails. With ``claimed_by`` it tells one claim from every other.
+    - ``sent_at`` is when the row was last handed to the broker; ``NULL`` asks the sweeper
+      to send it at its next turn.
     - Probabilities are calibrated and sum to 1. ``timings`` holds milliseconds by step.
     """
 
@@ -144,6 +148,7 @@ class Analysis(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     claimed_by = models.CharField(_("claimed by delivery"), max_length=64, blank=True)
     queued_at = models.DateTimeField(_("queued at"), default=timezone.now)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True, default=timezone.now)
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     error_code = models.CharField(_("error code"), max_length=64, blank=True)

@@ -1,0 +1,109 @@
+"""What can go wrong with a reading or a model version; see :mod:`pneumoniapp.errors`."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from pneumoniapp.errors import PermanentError, RetriableError
+
+
+class AnalysisInProgress(PermanentError):
+    """A new analysis was asked for while the current one is not finished."""
+
+    code = "analysis_in_progress"
+    status = 409
+    sentence = _("This radiograph is being read already.")
+
+
+class AnalysisNotRetriable(PermanentError):
+    """Only a failed analysis goes back to the queue."""
+
+    code = "analysis_not_retriable"
+    status = 409
+    sentence = _("Only a reading that failed can be started again.")
+
+
+class AnalysisNotDone(PermanentError):
+    """A review needs a finished reading."""
+
+    code = "analysis_not_done"
+    status = 409
+    sentence = _("This radiograph has no reading yet.")
+
+
+class ReviewLabelMismatch(PermanentError):
+    """An approval names the reading's own class, a contest another one."""
+
+    code = "review_label_mismatch"
+    sentence = _(
+        "To approve a reading, give its own class; to contest it, choose one of the other classes."
+    )
+
+
+class AnalysisInterrupted(PermanentError):
+    """The worker was lost in every attempt."""
+
+    code = "analysis_interrupted"
+    status = 500
+    sentence = _("The reading was interrupted %(attempts)s times and has been given up.")
+
+
+class AnalysisTimedOut(RetriableError):
+    """The soft time limit passed; another attempt may meet a less busy machine."""
+
+    code = "analysis_timed_out"
+    sentence = _("The reading took longer than %(seconds)s seconds.")
+
+
+class RadiographFileMissing(RetriableError):
+    """The storage has no file, or cannot be reached."""
+
+    code = "radiograph_file_missing"
+    sentence = _("The stored file of this radiograph cannot be read at the moment.")
+
+
+class NoModelInProduction(RetriableError):
+    """Nothing reads radiographs until an administrator promotes a version."""
+
+    code = "no_model_in_production"
+    sentence = _("No model is in production. An administrator must promote one.")
+
+
+class ModelUnusable(RetriableError):
+    """The weights on this machine are missing, damaged or made for another program version."""
+
+    code = "model_unusable"
+    sentence = _("The model in production cannot be loaded: %(reason)s.")
+
+
+class ModelFolderInvalid(PermanentError):
+    """A folder offered for registration is not a complete model folder."""
+
+    code = "model_folder_invalid"
+    sentence = _("This is not a valid model folder: %(reason)s.")
+
+
+class ModelVersionConflict(PermanentError):
+    """The name and version are taken by other content."""
+
+    code = "model_version_conflict"
+    status = 409
+    sentence = _("%(version)s is registered already with other content. Give it a new version.")
+
+
+class ModelVersionUnknown(PermanentError):
+    code = "model_version_unknown"
+    status = 404
+    sentence = _("There is no model version %(version)s.")
+
+
+class AlreadyInProduction(PermanentError):
+    code = "model_already_in_production"
+    status = 409
+    sentence = _("%(version)s is in production already.")
+
+
+class NoPreviousVersion(PermanentError):
+    code = "no_previous_model_version"
+    status = 409
+    sentence = _("There is no earlier version to go back to.")
