@@ -50,15 +50,19 @@ class PatientForm(forms.ModelForm):
     def _post_clean(self) -> None:
         """The service validates the row; the form only parses."""
 
-    def create(self, *, owner) -> Patient | None:
+    def create(self, *, owner, request=None) -> Patient | None:
         """The new patient; ``None``, with errors beside the fields, when refused."""
-        return self._carry(lambda: patient_create(owner=owner, **self.cleaned_data))
+        return self._carry(
+            lambda: patient_create(owner=owner, request=request, **self.cleaned_data)
+        )
 
-    def update(self, *, by) -> Patient | None:
+    def update(self, *, by, request=None) -> Patient | None:
         """The corrected patient; ``None``, with errors beside the fields, when refused."""
         # A row of its own: a refused change must not show in the page's heading.
         patient = Patient.objects.get(pk=self.instance.pk)
-        return self._carry(lambda: patient_update(patient=patient, by=by, **self.cleaned_data))
+        return self._carry(
+            lambda: patient_update(patient=patient, by=by, request=request, **self.cleaned_data)
+        )
 
     def _carry(self, service) -> Patient | None:
         if not self.is_valid():

@@ -22,8 +22,10 @@ def identifier_normalize(identifier: str) -> str:
 
 
 @transaction.atomic
-def patient_create(*, owner, identifier: str, sex: str, birth_date: dt.date) -> Patient:
-    """Make a patient of ``owner`` and record who did.
+def patient_create(
+    *, owner, identifier: str, sex: str, birth_date: dt.date, request=None
+) -> Patient:
+    """Make a patient of ``owner`` and record who did (``request`` only feeds the record).
 
     Raises the coded errors of :mod:`patients.errors`, and ``ValidationError`` for a field
     that its own validators refuse.
@@ -35,18 +37,20 @@ def patient_create(*, owner, identifier: str, sex: str, birth_date: dt.date) -> 
         birth_date=birth_date,
     )
     _save(patient)
-    access_record(actor=owner, action="create", obj=patient)
+    access_record(actor=owner, action="create", obj=patient, request=request)
     return patient
 
 
 @transaction.atomic
-def patient_update(*, patient: Patient, by, identifier: str, sex: str, birth_date) -> Patient:
+def patient_update(
+    *, patient: Patient, by, identifier: str, sex: str, birth_date: dt.date, request=None
+) -> Patient:
     """Correct what is known of a patient; raises what :func:`patient_create` raises."""
     patient.identifier = identifier_normalize(identifier)
     patient.sex = sex
     patient.birth_date = birth_date
     _save(patient)
-    access_record(actor=by, action="update", obj=patient)
+    access_record(actor=by, action="update", obj=patient, request=request)
     return patient
 
 

@@ -41,9 +41,7 @@ def patient_list(request: HttpRequest) -> HttpResponse:
     sort = sort if sort in SORTS else "recent"
     page = keyset_page(patients_list(request.user), order=SORTS[sort], params=request.GET)
     with_radiographs(page.rows)
-    access_record(
-        actor=request.user, action="read", object_type="patients.patient", request=request
-    )
+    _record_list(request)
     return render(request, "patients/list.html", {"page": page, "sort": sort, "sorts": _sorts()})
 
 
@@ -53,9 +51,7 @@ def patient_search(request: HttpRequest) -> HttpResponse:
     """Patients by a part of their identifier: rows of the list, or choices for a new reading."""
     words = request.POST.get("q", "")[:64]
     found = patients_search(request.user, words)
-    access_record(
-        actor=request.user, action="read", object_type="patients.patient", request=request
-    )
+    _record_list(request)
     context = {"words": words.strip(), "truncated": len(found) == SEARCH_LIMIT}
     if request.POST.get("as") == "choices":
         context |= {"patients": found, "chosen": _chosen(request)}
@@ -69,7 +65,7 @@ def patient_search(request: HttpRequest) -> HttpResponse:
 @practising_doctor_required
 def patient_new(request: HttpRequest) -> HttpResponse:
     form = PatientForm(request.POST or None)
-    if request.method == "POST" and (patient := form.create(owner=request.user)):
+    if request.method == "POST" and (patient := form.create(owner=request.user, request=request)):
         messages.success(request, _("The patient is recorded."))
         return redirect("patients:detail", patient.pk)
     return render(request, "patients/form.html", {"form": form}, status=_status(form))
@@ -89,13 +85,23 @@ def patient_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def patient_edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     patient = patient_or_404(request, pk)
     form = PatientForm(request.POST or None, instance=patient)
-    if request.method == "POST" and form.update(by=request.user):
+    if request.method == "POST" and form.update(by=request.user, request=request):
         messages.success(request, _("The patient's record is corrected."))
         return redirect("patients:detail", patient.pk)
     if request.method == "GET":
         access_record(actor=request.user, action="read", obj=patient, request=request)
     return render(
         request, "patients/form.html", {"form": form, "patient": patient}, status=_status(form)
+    )
+
+
+def _record_list(request: HttpRequest) -> None:
+    access_record(
+        actor=request.user,
+        action="read",
+        object_type="patients.patient",
+        object_id="list",
+        request=request,
     )
 
 

@@ -37,9 +37,9 @@ def keyset_page(
     """The page of ``queryset`` that ``params`` asks for.
 
     ``order`` is a field with an optional minus, ``key`` a unique field that settles ties
-    in the same direction; both may follow relations (``a__b``) and are never null. ``params`` (a query
-    string) has ``after`` or ``before`` with the key of a row; one that is unknown, or
-    not visible in ``queryset``, gives the first page. Two queries at most.
+    in the same direction; both may follow relations (``a__b``) and are never null.
+    ``params`` (a query string) has ``after`` or ``before`` with the key of a row; one that
+    is unknown, or not in ``queryset``, gives the first page. Two queries at most.
     """
     descending = order.startswith("-")
     field = order.removeprefix("-")
