@@ -6,3 +6,11 @@ class OperationsConfig(AppConfig):
     name = "operations"
     verbose_name = _("Operations")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import checks, health
+
+        health.register("database", checks.database_answers)
+        health.register("broker", checks.broker_answers)
+        health.register("storage", checks.storage_keeps)
+        health.register("workers", checks.workers_listen)

@@ -1,10 +1,107 @@
-"""Request ids and one structured log line a request, without a query string."""
+"""Every request: from whom it comes, one line in the log, and headers that keep it private."""
 
+from __future__ import annotations
+
+import ipaddress
+import time
+import uuid
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
+
+# What a proxy says about the client; believed only from a trusted one.
+FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
+)
+
+
+class TrustedProxyMiddleware:
+    """Make ``REMOTE_ADDR`` the client's address, and forwarded headers trustworthy or absent.
+
+    ``TRUSTED_PROXIES`` lists the networks of the proxies. The addresses in
+    ``X-Forwarded-For`` are believed from the right as far as the one that reports them is
+    trusted, so a client can't choose its own address. Everything after this reads
+    ``REMOTE_ADDR`` alone: rate limits, the record of access, the login's limits.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        meta = request.META
+        hops = meta.pop("HTTP_X_FORWARDED_FOR", "").split(",")
+        if _trusted(meta.get("REMOTE_ADDR", "")):
+            for hop in reversed(hops):
+                address = _address(hop.strip())
+                if address is None:
+                    break
+                meta["REMOTE_ADDR"] = str(address)
+                if not _trusted(str(address)):
+                    break
+        else:
+            for header in FORWARDED:
+                meta.pop(header, None)
+        return self.get_response(request)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _trusted(text: str) -> bool:
+    address = _address(text)
+    if address is None:  # gunicorn on a Unix socket: whoever may open it is the proxy.
+        return not text and bool(settings.TRUSTED_PROXIES)
+    return any(address in network for network in settings.TRUSTED_PROXIES)
 
 
 class RequestLogMiddleware(RequestMiddleware):
-    """Logs the method and the path alone: a query string may hold what a user typed."""
+    """A request id for every line of the log, and one line for each finished request.
 
-    def format_request(self, request) -> str:
-        return f"{request.method} {request.path}"
+    The line names the method and the route (``radiographs/<uuid:pk>/``) with the keys of
+    the objects, never the address: an address may hold what a user typed, or the secret of
+    a confirmation link. The response carries the id as ``X-Request-ID``.
+    """
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = super().__call__(request)
+        response.headers["X-Request-ID"] = request.request_id
+        return response
+
+    def prepare(self, request: HttpRequest) -> None:
+        request.started = time.monotonic()
+        super().prepare(request)
+        request.request_id = structlog.contextvars.get_contextvars()["request_id"]
+
+    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
+        facts = {"duration_ms": round(1000 * (time.monotonic() - request.started))}
+        if match := request.resolver_match:
+            facts |= {k: str(v) for k, v in match.kwargs.items() if isinstance(v, uuid.UUID)}
+        structlog.contextvars.bind_contextvars(**facts)
+        super().handle_response(request, response)
+
+    @staticmethod
+    def format_request(request: HttpRequest) -> str:
+        match = request.resolver_match
+        return f"{request.method} {match.route if match else '(no route)'}"
+
+
+class PrivateResponseMiddleware:
+    """Nothing is kept by a browser or a proxy unless its view says so; no device is asked for."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        return response

@@ -43,3 +43,21 @@ class AccessEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_type}"
+
+
+class Heartbeat(models.Model):
+    """When a worker of one queue last proved that it takes messages from it.
+
+    Written by the task ``operations.tasks.heartbeat``, which comes through the queue
+    itself, and when a worker begins to listen.
+    """
+
+    queue = models.CharField(max_length=32, primary_key=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("heartbeat")
+        verbose_name_plural = _("heartbeats")
+
+    def __str__(self) -> str:
+        return self.queue

@@ -6,8 +6,9 @@ import structlog
 from django.core.cache import cache
 from django.db import models
 from django.http import HttpRequest
+from django.utils import timezone
 
-from .models import AccessEvent
+from .models import AccessEvent, Heartbeat
 
 # One doctor who looks at one object again within this many seconds is recorded once.
 REPEATED_READ_SECONDS = 300
@@ -70,3 +71,8 @@ def _seen_lately(key: str) -> bool:
     except Exception:
         log.warning("access_cache_unreachable", exc_info=True)
         return False
+
+
+def heartbeat_record(*, queue: str) -> None:
+    """Record that a worker listens to ``queue`` now."""
+    Heartbeat.objects.update_or_create(queue=queue, defaults={"at": timezone.now()})

@@ -6,16 +6,17 @@
 from datetime import timedelta
 from pathlib import Path
 
-import environ
 from django.utils.translation import gettext_lazy as _
 
-BASE_DIR = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
-env.read_env(BASE_DIR / ".env", overwrite=False)
+from pneumoniapp import logs
+
+from . import environment
+from .environment import BASE_DIR, env
 
 # --- Core ---------------------------------------------------------------------------------
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", default="")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "pneumoniapp.urls"
@@ -23,7 +24,7 @@ WSGI_APPLICATION = "pneumoniapp.wsgi.application"
 ASGI_APPLICATION = "pneumoniapp.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Where the embedded default keeps everything that changes: database, files, broker, models.
-VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))
+VAR_DIR = environment.var_dir()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -56,9 +57,11 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "operations.middleware.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "operations.middleware.PrivateResponseMiddleware",
     "operations.middleware.RequestLogMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -96,66 +99,42 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- Database -----------------------------------------------------------------------------
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=60)
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Write-ahead log and immediate transactions: readers never wait, writers queue (20 s).
-    DATABASES["default"]["OPTIONS"] = {
-        "timeout": 20,
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-elif DATABASES["default"]["ENGINE"] == "django.db.backends.mysql":
-    DATABASES["default"]["OPTIONS"] = {
-        "charset": "utf8mb4",
-        "isolation_level": "read committed",
-        "init_command": "SET sql_mode='STRICT_TRANS_TABLES'",
-    }
-
-CACHE_URL = env.str("CACHE_URL", default="")
-CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
-    if CACHE_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+DATABASES = {
+    "default": environment.database(
+        env.str("DATABASE_URL", default=""),
+        folder=VAR_DIR,
+        max_age=env.int("CONN_MAX_AGE", default=60),
+    )
 }
+CACHES = {"default": environment.cache(env.str("CACHE_URL", default=""))}
 
 # --- Files --------------------------------------------------------------------------------
 # Patients' files have no public address: views check who asks, then send the file.
-MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(VAR_DIR / "media"))
+MEDIA_ROOT = env.str("MEDIA_ROOT", default="") or str(VAR_DIR / "media")
 MEDIA_URL = ""
-MODEL_ROOT = Path(env.str("MODEL_ROOT", default=str(VAR_DIR / "models")))
+MODEL_ROOT = Path(env.str("MODEL_ROOT", default="") or VAR_DIR / "models")
 SHIPPED_MODELS_DIR = BASE_DIR / "inference" / "shipped"
 STATIC_URL = "/static/"
-STATIC_ROOT = env.str("STATIC_ROOT", default=str(VAR_DIR / "static"))
+STATIC_ROOT = env.str("STATIC_ROOT", default="") or str(VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
-S3_BUCKET = env.str("S3_BUCKET", default="")
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {"allow_overwrite": True, "file_permissions_mode": 0o600},
-    },
+    "default": environment.file_storage(),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-if S3_BUCKET:
-    STORAGES["default"] = {
-        "BACKEND": "storages.backends.s3.S3Storage",
-        "OPTIONS": {
-            "bucket_name": S3_BUCKET,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", default=None),
-            "region_name": env.str("S3_REGION", default=None),
-            "access_key": env.str("S3_ACCESS_KEY", default=None),
-            "secret_key": env.str("S3_SECRET_KEY", default=None),
-            "default_acl": None,
-            "file_overwrite": True,
-            "querystring_auth": True,
-            "addressing_style": "path",
-            "signature_version": "s3v4",
-        },
-    }
+# A large file that is being received goes to a folder (the system's by default); what is
+# beyond RADIOGRAPH_MAX_BYTES is counted and not kept.
+FILE_UPLOAD_TEMP_DIR = env.str("UPLOAD_TEMP_DIR", default="") or None
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",  # up to 2.5 MiB
+    "operations.uploads.BoundedUploadHandler",
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = env.int("UPLOAD_MAX_FILES", default=50)
 
 # --- Queue --------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=f"redis+socket://{VAR_DIR / 'redis.sock'}")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or environment.embedded_broker_url(
+    VAR_DIR
+)
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -175,18 +154,26 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_timeout": 10,
     "max_retries": 1,
+    "interval_start": 0,
 }
+# A request never waits for a broker that is down: two quick tries, then the sweeper sends.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
+# A worker tries to reach its broker for ever.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# /health/ready says no when an analysis has waited longer than this (seconds).
+QUEUE_MAX_AGE = env.int("QUEUE_MAX_AGE", default=120)
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "sweep-analyses": {"task": "inference.tasks.sweep", "schedule": timedelta(seconds=SWEEP_INTERVAL)},
+    "sweep-analyses": {
+        "task": "inference.tasks.sweep",
+        "schedule": timedelta(seconds=SWEEP_INTERVAL),
+        "options": {"queue": "default", "expires": SWEEP_INTERVAL},
+    },
 }
 
 # --- People -------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Doctor"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
-]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {
@@ -201,10 +188,65 @@ REGISTRATION_NUMBER_VALIDATOR = env.str(
 )
 DOCTOR_VERIFICATION_REQUIRED = env.bool("DOCTOR_VERIFICATION_REQUIRED", default=True)
 
+# --- Accounts (docs/accounts.md) ----------------------------------------------------------
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+# A session ends with the browser, and at the latest after this many seconds (a working day).
+SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {
+    "signup": "accounts.forms.SignupForm",
+    "login": "accounts.forms.LoginForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "set_password": "accounts.forms.SetPasswordForm",
+    "reauthenticate": "accounts.forms.ReauthenticateForm",
+    "add_email": "accounts.forms.ChangeEmailForm",
+}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS = env.int("EMAIL_CONFIRMATION_DAYS", default=3)
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_CHANGE_EMAIL = True
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[PneumoniApp] "
+# True: no page tells whether an address has an account. False: the sign-up says so plainly.
+ACCOUNT_PREVENT_ENUMERATION = env.bool("PREVENT_ENUMERATION", default=True)
+# "<how many>/<time>/<by what>", counted in the cache: ip, user, or key (the e-mail address).
+ACCOUNT_RATE_LIMITS = {
+    "login": env.str("RATE_LIMIT_LOGIN", default="30/m/ip"),
+    "login_failed": env.str("RATE_LIMIT_LOGIN_FAILED", default="10/m/ip,5/5m/key"),
+    "signup": env.str("RATE_LIMIT_SIGNUP", default="20/m/ip"),
+    "reset_password": env.str("RATE_LIMIT_RESET_PASSWORD", default="20/m/ip,5/m/key"),
+}
+# operations.middleware.TrustedProxyMiddleware has put the client's own address in place.
+ALLAUTH_TRUSTED_PROXY_COUNT = 0
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="PneumoniApp <noreply@localhost>")
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)
+# Who hears of doctors that wait for verification; empty: every administrator's account.
+ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
+# Where a suspended or waiting doctor may write to; empty: no address is shown.
+CONTACT_EMAIL = env.str("CONTACT_EMAIL", default="")
+API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=30)
+API_TOKEN_LIMIT = env.int("API_TOKEN_LIMIT", default=50)
+REST_KNOX = {"TOKEN_TTL": timedelta(days=API_TOKEN_DAYS), "AUTO_REFRESH": False}
+DEMO_PASSWORD = env.str("DEMO_PASSWORD", default="demonstration")
+
 # --- Limits of a received file ------------------------------------------------------------
 RADIOGRAPH_MAX_BYTES = env.int("RADIOGRAPH_MAX_BYTES", default=64 * 1024 * 1024)
 RADIOGRAPH_MAX_SIDE = env.int("RADIOGRAPH_MAX_SIDE", default=8192)
 RADIOGRAPH_MAX_DEFLATE_RATIO = env.int("RADIOGRAPH_MAX_DEFLATE_RATIO", default=50)
+
+# --- Mail ---------------------------------------------------------------------------------
+# consolemail:// prints; smtp+tls://user:password@host:587 sends.
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # --- Language -----------------------------------------------------------------------------
 LANGUAGE_CODE = "fr"
@@ -228,3 +270,75 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+
+# --- Operations ---------------------------------------------------------------------------
+# Networks of the proxies whose word about the client (address, https) is believed.
+TRUSTED_PROXIES = environment.networks(env.list("TRUSTED_PROXIES", default=[]))
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Who may read /metrics: bearers of this token; without one, this machine alone.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# The worker of a queue counts as gone after this many seconds without a heartbeat.
+HEARTBEAT_INTERVAL = env.int("HEARTBEAT_INTERVAL", default=10)
+HEARTBEAT_LIMIT = env.int("HEARTBEAT_LIMIT", default=60)
+for _queue in ("inference", "default"):
+    CELERY_BEAT_SCHEDULE[f"heartbeat-{_queue}"] = {
+        "task": "operations.tasks.heartbeat",
+        "schedule": timedelta(seconds=HEARTBEAT_INTERVAL),
+        "args": [_queue],
+        # Without a worker the beats don't pile up.
+        "options": {"queue": _queue, "expires": HEARTBEAT_LIMIT},
+    }
+LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = logs.configure(json=LOG_FORMAT == "json", level=LOG_LEVEL)
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # DEBUG
+DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = 10
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
+
+# --- REST API (docs/api.md) ---------------------------------------------------------------
+# "<number>/<sec|min|hour|day>" for each doctor, each address without a token, and each
+# address that asks for tokens. Counted in the cache: several processes need CACHE_URL.
+API_THROTTLES = {
+    "user": env.str("API_THROTTLE_USER", default="1200/min"),
+    "anon": env.str("API_THROTTLE_ANON", default="60/min"),
+    "token": env.str("API_THROTTLE_TOKEN", default="20/min"),
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["pneumoniapp.api.authentication.ApiTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.MayPractise"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "pneumoniapp.api.throttles.AnonymousThrottle",
+        "pneumoniapp.api.throttles.DoctorThrottle",
+    ],
+    "DEFAULT_PARSER_CLASSES": ["pneumoniapp.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "pneumoniapp.api.negotiation.OneRepresentation",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "pneumoniapp.api.pagination.ApiPagination",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "pneumoniapp.api.schema.ApiSchema",
+    "EXCEPTION_HANDLER": "pneumoniapp.api.problems.problem_handler",
+    "URL_FORMAT_OVERRIDE": None,
+    # operations.middleware.TrustedProxyMiddleware has put the client's own address in place.
+    "NUM_PROXIES": 0,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PneumoniApp",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "Class": "inference.models.Label",
+        "Certainty": "inference.models.Certainty",
+        "Status": "inference.models.Analysis.Status",
+        "Verdict": "inference.models.Review.Verdict",
+        "Verification": "accounts.models.Doctor.Verification",
+        "Sex": "patients.models.Patient.Sex",
+    },
+}

@@ -1,9 +1,25 @@
 """Production: everything from the environment, nothing insecure by default."""
 
-from .base import *  # noqa: F403
-from .base import env
+# isort: off
+from .environment import env, read_dotenv, require
 
-SECRET_KEY = env.str("SECRET_KEY")
+read_dotenv()
+require(
+    {
+        "SECRET_KEY": "<50 random characters or more>",
+        "ALLOWED_HOSTS": "pneumonia.example.org",
+        "DATABASE_URL": "mysql://user:password@host:3306/name",
+        "CELERY_BROKER_URL": "redis://host:6379/0",
+        "CACHE_URL": "redis://host:6379/1",
+        "EMAIL_URL": "smtp+tls://user:password@host:587",
+        "DEFAULT_FROM_EMAIL": "PneumoniApp <noreply@example.org>",
+    }
+)
+
+from .base import *  # noqa: E402, F403
+# isort: on
+
+DEBUG = False  # Not a setting here: pages with traces would show patients' data.
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
@@ -11,8 +27,4 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", defa
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=True)
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
-if env.bool("BEHIND_TLS_PROXY", default=False):
-    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
-vars().update(EMAIL_CONFIG)
+LANGUAGE_COOKIE_SECURE = True

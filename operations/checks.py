@@ -1,0 +1,81 @@
+"""What must hold before a worker may take its first message, and the checks of readiness."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+from django.core import checks
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from .selectors import heartbeats
+
+# Checks with this tag run when a worker starts; an error among them keeps it from starting.
+# Other apps register theirs with ``@django.core.checks.register(WORKER)``.
+WORKER = "worker"
+# What every installation serves; the training queue is no part of a reading.
+QUEUES = ("inference", "default")
+
+
+@checks.register(WORKER)
+def folders_are_usable(**_kwargs) -> list[checks.CheckMessage]:
+    """The model folder can be read and, without S3, the files' folder written."""
+    wanted = [("MODEL_ROOT", Path(settings.MODEL_ROOT), os.R_OK | os.X_OK)]
+    if not settings.STORAGES["default"]["BACKEND"].startswith("storages."):
+        wanted.append(("MEDIA_ROOT", Path(settings.MEDIA_ROOT), os.R_OK | os.W_OK | os.X_OK))
+    errors = []
+    for name, folder, access in wanted:
+        # A folder that isn't there yet is made on first use: its nearest parent must allow it.
+        there = folder.exists()
+        nearest = next(place for place in (folder, *folder.parents) if place.exists())
+        needed = access if there else os.W_OK | os.X_OK
+        if not nearest.is_dir() or not os.access(nearest, needed):
+            errors.append(
+                checks.Error(
+                    f"{name} ({folder}) can't be used by this process.",
+                    hint="Give its owner the right to read it (MODEL_ROOT) or write it "
+                    "(MEDIA_ROOT), or name another folder.",
+                    id=f"operations.E00{len(errors) + 1}",
+                )
+            )
+    return errors
+
+
+def database_answers() -> dict:
+    """Health: one round trip over a new connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+    return {"engine": connection.vendor}
+
+
+def broker_answers() -> dict:
+    """Health: the broker takes a connection."""
+    from pneumoniapp.celery import app
+
+    with app.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=1, timeout=2)
+        broker.default_channel.client.ping() if broker.transport.driver_type == "redis" else None
+    return {}
+
+
+def storage_keeps() -> dict:
+    """Health: a few bytes written to the files' storage come back, and are gone after."""
+    wanted = uuid.uuid4().hex.encode()
+    name = default_storage.save(f"health/{uuid.uuid4().hex}", ContentFile(wanted))
+    try:
+        with default_storage.open(name) as file:
+            return {"ok": file.read() == wanted}
+    finally:
+        default_storage.delete(name)
+
+
+def workers_listen() -> dict:
+    """Health: a worker of each queue was heard of lately; seconds ago by queue."""
+    ages = heartbeats()
+    fresh = all(ages.get(queue, float("inf")) <= settings.HEARTBEAT_LIMIT for queue in QUEUES)
+    return {"ok": fresh, "seconds_ago": {queue: round(age, 1) for queue, age in ages.items()}}

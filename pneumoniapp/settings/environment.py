@@ -1,0 +1,154 @@
+"""Where settings come from: the process environment and, beneath it, the file ``.env``."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import tempfile
+from pathlib import Path
+from urllib.parse import quote
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+# The kernel's limit for the path of a Unix socket is 108 bytes with the closing zero.
+SOCKET_PATH_LIMIT = 107
+
+env = environ.Env()
+
+
+def read_dotenv() -> None:
+    """Take what the environment doesn't say from ``.env`` at the root of the checkout.
+
+    Local and production settings call it first; the tests' settings never do, so that a
+    person's own ``.env`` changes no test.
+    """
+    env.read_env(BASE_DIR / ".env", overwrite=False)
+
+
+def var_dir() -> Path:
+    """The folder of everything that changes in the embedded default (``VAR_DIR``), absolute."""
+    return Path(env.str("VAR_DIR", default="") or BASE_DIR / "var").absolute()
+
+
+def embedded_socket(folder: Path) -> Path:
+    """The Unix socket of the embedded broker of the installation whose ``VAR_DIR`` is ``folder``.
+
+    It lies in that folder, or in a private temporary one when the path would be too long.
+    """
+    socket = folder / "redis.sock"
+    if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT:
+        return socket
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"pneumoniapp-{os.getuid()}-{name}" / "redis.sock"
+
+
+def embedded_broker_url(folder: Path) -> str:
+    """The Celery URL of that broker."""
+    return f"redis+socket://{quote(str(embedded_socket(folder)))}"
+
+
+def database(url: str, *, folder: Path, max_age: int) -> dict:
+    """Django's database settings for ``url``; empty means SQLite in ``folder``.
+
+    ``mysql://user:password@host:3306/name?ssl_ca=/path/ca.pem`` (MySQL 8, MariaDB 10.6 or
+    later) or ``sqlite:////path``. Options in the query win over the defaults here. Raises
+    ``ImproperlyConfigured`` for another kind of database: only these two are tested.
+    """
+    if url:
+        config = env.db_url_config(url)
+    else:
+        config = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "db.sqlite3")}
+    options = config.pop("OPTIONS", {})
+    if config.get("ENGINE") == "django.db.backends.sqlite3":
+        # Write-ahead log and immediate transactions: readers never wait, writers queue (20 s).
+        options = {
+            "timeout": 20,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        } | options
+    elif config.get("ENGINE") == "django.db.backends.mysql":
+        if ca := options.pop("ssl_ca", None):
+            options["ssl"] = {"ca": ca}
+        options = {
+            "charset": "utf8mb4",
+            "isolation_level": "read committed",
+            "connect_timeout": 5,
+            "init_command": "SET sql_mode=CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
+        } | options
+    else:
+        raise ImproperlyConfigured("DATABASE_URL must begin with mysql:// or sqlite://")
+    return config | {
+        "OPTIONS": options,
+        "CONN_MAX_AGE": max_age,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def cache(url: str) -> dict:
+    """Django's cache settings: Redis at ``url``, or the memory of each process when empty."""
+    if url:
+        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+    return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+
+
+def file_storage() -> dict:
+    """The storage of patients' files: an S3 bucket if ``S3_BUCKET`` is set, else ``MEDIA_ROOT``.
+
+    Either way files are private: there is no public address, no public ACL.
+    """
+    bucket = env.str("S3_BUCKET", default="")
+    if not bucket:
+        return {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {
+                "allow_overwrite": True,
+                "file_permissions_mode": 0o600,
+                "directory_permissions_mode": 0o700,
+            },
+        }
+    from botocore.config import Config
+
+    return {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": bucket,
+            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
+            "region_name": env.str("S3_REGION", default="") or None,
+            "access_key": env.str("S3_ACCESS_KEY", default="") or None,
+            "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+            "default_acl": None,
+            "file_overwrite": True,
+            "querystring_auth": True,
+            "client_config": Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path"},
+                connect_timeout=5,
+                read_timeout=30,
+                retries={"total_max_attempts": 3, "mode": "standard"},
+            ),
+        },
+    }
+
+
+def networks(names: list[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """``["10.0.0.0/8", "127.0.0.1"]`` as networks; raises ``ImproperlyConfigured``."""
+    try:
+        return [ipaddress.ip_network(name.strip()) for name in names if name.strip()]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
+
+
+def require(names: dict[str, str]) -> None:
+    """Raise ``ImproperlyConfigured`` with every name of ``names`` that the environment lacks.
+
+    ``names`` maps each variable to an example of what it looks like.
+    """
+    missing = [name for name in names if not env.str(name, default="").strip()]
+    if missing:
+        lines = "\n".join(f"  {name}={names[name]}" for name in missing)
+        raise ImproperlyConfigured(
+            f"Production settings need these environment variables (see .env.example):\n{lines}"
+        )
