@@ -6,3 +6,11 @@ class InferenceConfig(AppConfig):
     name = "inference"
     verbose_name = _("Readings")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from operations.health import register
+
+        from . import health
+
+        register("queue", health.queue)
+        register("model", health.model)

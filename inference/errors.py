@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from pneumoniapp.errors import PermanentError, RetriableError
 
 
-class AnalysisInProgress(PermanentError):
+class AnalysisInProgressError(PermanentError):
     """A new analysis was asked for while the current one is not finished."""
 
     code = "analysis_in_progress"
@@ -15,7 +15,7 @@ class AnalysisInProgress(PermanentError):
     sentence = _("This radiograph is being read already.")
 
 
-class AnalysisNotRetriable(PermanentError):
+class AnalysisNotRetriableError(PermanentError):
     """Only a failed analysis goes back to the queue."""
 
     code = "analysis_not_retriable"
@@ -23,7 +23,7 @@ class AnalysisNotRetriable(PermanentError):
     sentence = _("Only a reading that failed can be started again.")
 
 
-class AnalysisNotDone(PermanentError):
+class AnalysisNotDoneError(PermanentError):
     """A review needs a finished reading."""
 
     code = "analysis_not_done"
@@ -31,7 +31,7 @@ class AnalysisNotDone(PermanentError):
     sentence = _("This radiograph has no reading yet.")
 
 
-class ReviewLabelMismatch(PermanentError):
+class ReviewLabelMismatchError(PermanentError):
     """An approval names the reading's own class, a contest another one."""
 
     code = "review_label_mismatch"
@@ -40,7 +40,7 @@ class ReviewLabelMismatch(PermanentError):
     )
 
 
-class AnalysisInterrupted(PermanentError):
+class AnalysisInterruptedError(PermanentError):
     """The worker was lost in every attempt."""
 
     code = "analysis_interrupted"
@@ -48,42 +48,42 @@ class AnalysisInterrupted(PermanentError):
     sentence = _("The reading was interrupted %(attempts)s times and has been given up.")
 
 
-class AnalysisTimedOut(RetriableError):
+class AnalysisTimedOutError(RetriableError):
     """The soft time limit passed; another attempt may meet a less busy machine."""
 
     code = "analysis_timed_out"
     sentence = _("The reading took longer than %(seconds)s seconds.")
 
 
-class RadiographFileMissing(RetriableError):
-    """The storage has no file, or cannot be reached."""
+class ReadingStorageError(RetriableError):
+    """The file storage cannot give the radiograph or take the results."""
 
-    code = "radiograph_file_missing"
-    sentence = _("The stored file of this radiograph cannot be read at the moment.")
+    code = "reading_storage_error"
+    sentence = _("The file storage did not answer. The reading can be started again.")
 
 
-class NoModelInProduction(RetriableError):
+class NoModelInProductionError(RetriableError):
     """Nothing reads radiographs until an administrator promotes a version."""
 
     code = "no_model_in_production"
     sentence = _("No model is in production. An administrator must promote one.")
 
 
-class ModelUnusable(RetriableError):
+class ModelUnusableError(RetriableError):
     """The weights on this machine are missing, damaged or made for another program version."""
 
     code = "model_unusable"
     sentence = _("The model in production cannot be loaded: %(reason)s.")
 
 
-class ModelFolderInvalid(PermanentError):
+class ModelFolderInvalidError(PermanentError):
     """A folder offered for registration is not a complete model folder."""
 
     code = "model_folder_invalid"
     sentence = _("This is not a valid model folder: %(reason)s.")
 
 
-class ModelVersionConflict(PermanentError):
+class ModelVersionConflictError(PermanentError):
     """The name and version are taken by other content."""
 
     code = "model_version_conflict"
@@ -91,19 +91,19 @@ class ModelVersionConflict(PermanentError):
     sentence = _("%(version)s is registered already with other content. Give it a new version.")
 
 
-class ModelVersionUnknown(PermanentError):
+class ModelVersionUnknownError(PermanentError):
     code = "model_version_unknown"
     status = 404
     sentence = _("There is no model version %(version)s.")
 
 
-class AlreadyInProduction(PermanentError):
+class AlreadyInProductionError(PermanentError):
     code = "model_already_in_production"
     status = 409
     sentence = _("%(version)s is in production already.")
 
 
-class NoPreviousVersion(PermanentError):
+class NoPreviousVersionError(PermanentError):
     code = "no_previous_model_version"
     status = 409
     sentence = _("There is no earlier version to go back to.")

@@ -93,6 +93,9 @@ class Promotion(models.Model):
         verbose_name_plural = _("promotions")
         ordering = ["-pk"]
 
+    def __str__(self) -> str:
+        return str(self.pk)
+
 
 def map_path(analysis: Analysis, _name: str) -> str:
     """One name for one radiograph and model version: whoever writes it writes the same bytes."""
@@ -236,3 +239,6 @@ class Review(models.Model):
         verbose_name = _("review")
         verbose_name_plural = _("reviews")
         ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,0 +1,175 @@
+"""Readings and model versions in the admin: looked at, re-queued, promoted; never edited."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from operations.services import access_record
+from pneumoniapp.errors import CodedError
+
+from .models import Analysis, ModelVersion, Promotion, Review
+from .services import analysis_requeue, model_promote, model_rollback
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than ``MOST`` rows: a count of millions takes seconds."""
+
+    MOST = 5000
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: self.MOST].count()
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows are seen by those with the view permission and changed by actions alone."""
+
+    actions = None
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+    def may(self, request, action: str) -> bool:
+        """Whether the administrator holds the model permission ``action``."""
+        return request.user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}")
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "architecture", "production", "registered_at")
+    ordering = ("-registered_at", "-pk")
+    fields = (
+        "name",
+        "version",
+        "production",
+        "architecture",
+        "preprocessing_version",
+        "sha256",
+        "directory",
+        "registered_at",
+        "facts",
+    )
+    actions = ("promote", "rollback")
+
+    @admin.display(boolean=True, description=_("in production"))
+    def production(self, version: ModelVersion) -> bool:
+        return bool(version.in_production)
+
+    def has_promote_permission(self, request) -> bool:
+        return self.may(request, "change")
+
+    @admin.action(description=_("Put into production"), permissions=["promote"])
+    def promote(self, request, queryset) -> None:
+        versions = list(queryset[:2])
+        if len(versions) != 1:
+            self.message_user(request, _("Choose one version."), messages.ERROR)
+            return
+        try:
+            promotion = model_promote(model_version=versions[0], by=request.user)
+        except CodedError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self._moved(request, promotion)
+
+    @admin.action(
+        description=_("Go back to the version before (whatever is selected)"),
+        permissions=["promote"],
+    )
+    def rollback(self, request, queryset) -> None:
+        try:
+            promotion = model_rollback(by=request.user)
+        except CodedError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self._moved(request, promotion)
+
+    def _moved(self, request, promotion: Promotion) -> None:
+        text = _("%(version)s is in production.") % {"version": promotion.model_version}
+        self.message_user(request, text, messages.SUCCESS)
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ReadOnlyAdmin):
+    list_display = ("at", "kind", "model_version", "previous", "by")
+    list_select_related = ("model_version", "previous", "by")
+    ordering = ("-pk",)
+
+
+@admin.register(Analysis)
+class AnalysisAdmin(ReadOnlyAdmin):
+    list_display = (
+        "id",
+        "status",
+        "label",
+        "certainty",
+        "attempts",
+        "error_code",
+        "model_version",
+        "queued_at",
+    )
+    list_filter = ("status",)
+    list_select_related = ("model_version",)
+    search_fields = ("=id", "=radiograph__id")
+    ordering = ("-queued_at", "-id")
+    exclude = ("map",)
+    raw_id_fields = ("radiograph",)
+    actions = ("requeue",)
+
+    def get_queryset(self, request):
+        return Analysis.objects.visible_to(request.user)
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        response = super().change_view(request, object_id, form_url, extra_context)
+        if response.status_code == 200 and (analysis := self.get_object(request, object_id)):
+            access_record(actor=request.user, action="read", obj=analysis, request=request)
+        return response
+
+    def has_requeue_permission(self, request) -> bool:
+        return self.may(request, "change")
+
+    @admin.action(description=_("Queue failed readings again"), permissions=["requeue"])
+    def requeue(self, request, queryset) -> None:
+        """Each row is looked at again: it must be visible to the administrator and failed."""
+        done = refused = 0
+        for analysis in queryset.filter(pk__in=self.get_queryset(request).values("pk")):
+            try:
+                analysis_requeue(analysis=analysis, requested_by=request.user)
+                done += 1
+            except CodedError:
+                refused += 1
+        if done:
+            text = ngettext("%d reading was queued.", "%d readings were queued.", done) % done
+            self.message_user(request, text, messages.SUCCESS)
+        if refused:
+            text = ngettext(
+                "%d reading has not failed and was left alone.",
+                "%d readings have not failed and were left alone.",
+                refused,
+            )
+            self.message_user(request, text % refused, messages.WARNING)
+
+
+@admin.register(Review)
+class ReviewAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "analysis", "doctor", "verdict", "label")
+    list_select_related = ("analysis", "doctor")
+    list_filter = ("verdict",)
+    ordering = ("-created_at", "-pk")
+    raw_id_fields = ("analysis",)
+
+    def get_queryset(self, request):
+        visible = Analysis.objects.visible_to(request.user)
+        return super().get_queryset(request).filter(analysis__in=visible)

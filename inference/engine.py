@@ -1,0 +1,202 @@
+"""Running a trained network on one rendered radiograph, with LiteRT on one thread.
+
+The runtime is imported when an engine is loaded: a worker's child does that at its first
+reading, its parent and the web process never do.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import ModelFolderInvalidError, ModelUnusableError
+from .models import LABELS, Certainty, ModelVersion
+from .registry import production_version, read_facts, read_file, version_directory
+
+if TYPE_CHECKING:
+    import uuid
+
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one model version says of one radiograph.
+
+    - ``probabilities``: calibrated, by class code, summing to 1.
+    - ``raw``: the network's own softmax, float32 (3,), in the order of ``LABELS``.
+    - ``activation``: float32 (rows, columns) of the last feature map, in [0, 1]; see
+      :func:`local_probability`.
+    - ``milliseconds``: by step (``input``, ``network``, ``activation``).
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    certainty: str
+    activation: np.ndarray
+    raw: np.ndarray
+    milliseconds: dict[str, float]
+
+
+def calibrate(raw: np.ndarray, temperature: float) -> np.ndarray:
+    """``softmax(log(raw) / temperature)`` as float64 (3,): temperature scaling.
+
+    Guo et al., *On Calibration of Modern Neural Networks*, ICML 2017, section 4.2; the
+    logarithm of a softmax is the logits up to a constant, which the softmax drops.
+    """
+    logits = np.log(np.maximum(raw.astype(np.float64), _SMALLEST)) / temperature
+    powers = np.exp(logits - logits.max())
+    return powers / powers.sum()
+
+
+def local_probability(
+    features: np.ndarray, kernel: np.ndarray, raw: np.ndarray, temperature: float
+) -> np.ndarray:
+    """The calibrated probability of each class by place, float32 (rows, columns, 3).
+
+    Class activation mapping (Zhou et al., *Learning Deep Features for Discriminative
+    Localization*, CVPR 2016): the last layer is linear and comes after a mean over all
+    places, so the logits of the whole image are the mean of the logits of its places.
+    ``features`` is (rows, columns, channels), ``kernel`` (channels, 3); the bias follows
+    from ``raw``, the softmax of the whole image. Turning each place's logits into
+    probabilities gives a fixed scale: 0.9 means the same on every image, and an image
+    without evidence stays without colour (stretching each map to its own extremes would
+    always show a hot spot).
+    """
+    places = features @ kernel
+    bias = np.log(np.maximum(raw, _SMALLEST)) - places.mean(axis=(0, 1))
+    logits = (places + bias) / temperature
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
+class Engine:
+    """One loaded model version. Threads may share it: each gets an interpreter of its own."""
+
+    def __init__(self, facts: dict, weights: bytes, kernel: np.ndarray) -> None:
+        self.facts = facts
+        self.name = f"{facts['name']}:{facts['version']}"
+        self.temperature = float(facts["calibration"]["temperature"])
+        self._limits = facts["thresholds"]["certainty"]
+        self._weights = weights
+        self._kernel = kernel
+        self._threads = threading.local()
+
+    @classmethod
+    def load(cls, directory: Path) -> Engine:
+        """The engine of a model folder, after its checksums and facts were checked.
+
+        Raises :class:`~inference.errors.ModelUnusableError` when a file is missing or altered, or
+        the version was made for another model input.
+        """
+        directory = Path(directory)
+        try:
+            facts = read_facts(directory)
+            weights = read_file(directory, facts, "litert")
+            kernel = np.load(
+                io.BytesIO(read_file(directory, facts, "classifier")), allow_pickle=False
+            )
+            engine = cls(facts, weights, kernel)
+            engine._interpreter()
+        except ModelFolderInvalidError as error:
+            raise ModelUnusableError(**error.params) from error
+        except (ValueError, RuntimeError) as error:
+            raise ModelUnusableError(reason="its weights are not what this program runs") from error
+        return engine
+
+    def _interpreter(self):
+        """This thread's interpreter with its input and output places."""
+        ready = getattr(self._threads, "ready", None)
+        if ready is None:
+            from ai_edge_litert.interpreter import Interpreter
+
+            interpreter = Interpreter(model_content=self._weights, num_threads=1)
+            interpreter.allocate_tensors()
+            (entry,) = interpreter.get_input_details()
+            outputs = {len(out["shape"]): out for out in interpreter.get_output_details()}
+            channels = self._kernel.shape[0]
+            if (
+                list(entry["shape"]) != [1, *self.facts["input_size"], 3]
+                or list(outputs[2]["shape"]) != [1, len(LABELS)]
+                or outputs[4]["shape"][-1] != channels
+                or self._kernel.shape != (channels, len(LABELS))
+            ):
+                raise ValueError("unexpected shapes")
+            ready = interpreter, entry["index"], outputs[2]["index"], outputs[4]["index"]
+            self._threads.ready = ready
+        return ready
+
+    def predict(self, rendered: np.ndarray) -> Prediction:
+        """Read ``rendered``, uint8 (rows, columns) with 0 as black."""
+        from .model_input import model_input
+
+        start = time.perf_counter()
+        image = model_input(rendered)[np.newaxis]
+        prepared = time.perf_counter()
+        interpreter, entry, probabilities, features = self._interpreter()
+        interpreter.set_tensor(entry, image)
+        interpreter.invoke()
+        raw = interpreter.get_tensor(probabilities)[0]
+        places = interpreter.get_tensor(features)[0]
+        ran = time.perf_counter()
+        calibrated = calibrate(raw, self.temperature)
+        best = int(calibrated.argmax())
+        activation = local_probability(places, self._kernel, raw, self.temperature)[..., best]
+        end = time.perf_counter()
+        return Prediction(
+            label=LABELS[best],
+            probabilities=dict(zip(LABELS, calibrated.tolist(), strict=True)),
+            certainty=self.certainty_of(float(calibrated[best])),
+            activation=activation,
+            raw=raw,
+            milliseconds={
+                "input": 1000 * (prepared - start),
+                "network": 1000 * (ran - prepared),
+                "activation": 1000 * (end - ran),
+            },
+        )
+
+    def certainty_of(self, probability: float) -> str:
+        """How far a class with this calibrated ``probability`` may be believed.
+
+        The limits belong to the model version (``facts["thresholds"]["certainty"]``).
+        """
+        if probability >= self._limits["high"]:
+            return Certainty.HIGH.value
+        if probability >= self._limits["moderate"]:
+            return Certainty.MODERATE.value
+        return Certainty.LOW.value
+
+
+_lock = threading.Lock()
+_loaded: tuple[uuid.UUID, Engine] | None = None
+
+
+def engine_for(version_id: uuid.UUID) -> Engine:
+    """The engine of a registered version; the last one used stays loaded in this process.
+
+    Raises :class:`~inference.errors.ModelUnusableError`.
+    """
+    global _loaded
+    with _lock:
+        if _loaded is None or _loaded[0] != version_id:
+            version = ModelVersion.objects.get(pk=version_id)
+            engine = Engine.load(version_directory(version))
+            if engine.facts["files"]["litert"]["sha256"] != version.sha256:
+                raise ModelUnusableError(reason="its files are not those that were registered")
+            _loaded = version_id, engine
+        return _loaded[1]
+
+
+def production_engine() -> Engine:
+    """The engine of the version in production: one query, loaded again after a promotion.
+
+    Raises :class:`~inference.errors.NoModelInProductionError` or ``ModelUnusableError``.
+    """
+    return engine_for(production_version().pk)

@@ -1,0 +1,134 @@
+"""``manage.py classify FILE_OR_FOLDER... [--json]``: read DICOM files from a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+from django.utils.translation import override
+
+from inference.errors import NoModelInProductionError
+from inference.registry import (
+    production_version,
+    shipped_directories,
+    version_directory,
+    version_get,
+)
+from pneumoniapp.errors import CodedError, UnexpectedError
+
+
+class Command(BaseCommand):
+    help = (
+        "Read DICOM radiographs without a server; nothing is stored. Prints one line for each "
+        "file. Exit status 1 if any file was refused. It assists a doctor and never decides."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("path", nargs="+", metavar="FILE_OR_FOLDER")
+        parser.add_argument("--json", action="store_true", help="one JSON object for each file")
+        parser.add_argument(
+            "--model",
+            metavar="NAME:VERSION|FOLDER",
+            help="default: the version in production, or the shipped one where there is none",
+        )
+
+    def handle(self, *args, **options) -> None:
+        with override("en"):
+            refused = self.classify(options["path"], options["model"], options["json"])
+        if refused:
+            sys.exit(1)
+
+    def classify(self, paths: list[str], model: str | None, as_json: bool) -> int:
+        """Print a line for each file; returns how many were refused."""
+        from inference.engine import Engine
+
+        try:
+            engine = Engine.load(model_directory(model))
+        except CodedError as error:
+            raise CommandError(f"{error.code}: {error}") from error
+        refused = 0
+        for file in radiograph_files(paths):
+            answer = read(file, engine)
+            refused += answer["error"] is not None
+            self.stdout.write(json.dumps(answer) if as_json else line(answer))
+        return refused
+
+
+def model_directory(model: str | None) -> Path:
+    """The folder of the version asked for, in production, or shipped, in this order."""
+    if model and Path(model).is_dir():
+        return Path(model)
+    try:
+        if model:
+            return version_directory(version_get(model))
+        if database_exists():
+            return version_directory(production_version())
+    except (DatabaseError, NoModelInProductionError) as error:
+        if model:
+            raise CommandError("The registry cannot be read.") from error
+    shipped = shipped_directories()
+    if not shipped:
+        raise NoModelInProductionError
+    return shipped[-1]
+
+
+def database_exists() -> bool:
+    """Whether there is a database to ask; never makes an empty SQLite file."""
+    name = connection.settings_dict["NAME"]
+    return connection.vendor != "sqlite" or Path(str(name)).is_file()
+
+
+def radiograph_files(paths: list[str]) -> Iterator[Path]:
+    """The files named, and every file below the folders named, in order."""
+    for path in map(Path, paths):
+        if not path.is_dir():
+            yield path
+            continue
+        for folder, folders, names in os.walk(path):
+            folders.sort()
+            yield from (Path(folder, name) for name in sorted(names))
+
+
+def read(path: Path, engine) -> dict:
+    """What the model says of one file, or the code and sentence of what is wrong with it."""
+    import io
+
+    from radiology.dicom.header import read_header
+    from radiology.dicom.render import render
+
+    answer = {"file": str(path), "label": None, "probabilities": None, "certainty": None}
+    answer |= {"model": engine.name, "error": None, "detail": "", "warnings": []}
+    try:
+        content = io.BytesIO(path.read_bytes())
+        answer["warnings"] = [entry["code"] for entry in read_header(content).warnings]
+        content.seek(0)
+        prediction = engine.predict(render(content))
+    except CodedError as error:
+        return answer | {"error": error.code, "detail": str(error)}
+    except OSError as error:
+        return answer | {"error": "file_unreadable", "detail": error.strerror or ""}
+    except Exception as error:
+        detail = f"{UnexpectedError()} ({type(error).__name__})"
+        return answer | {"error": UnexpectedError.code, "detail": detail}
+    return answer | {
+        "label": prediction.label,
+        "probabilities": {name: round(p, 6) for name, p in prediction.probabilities.items()},
+        "certainty": prediction.certainty,
+    }
+
+
+def line(answer: dict) -> str:
+    if answer["error"]:
+        return f"{answer['file']}\trefused\t{answer['error']}\t{answer['detail']}"
+    probabilities = " ".join(f"{name}={p:.3f}" for name, p in answer["probabilities"].items())
+    text = (
+        f"{answer['file']}\t{answer['label']}\t{answer['certainty']}\t{probabilities}\t"
+        f"{answer['model']}"
+    )
+    return f"{text}\t{','.join(answer['warnings'])}" if answer["warnings"] else text

@@ -1,0 +1,71 @@
+"""``manage.py models``: list the registered model versions, or register one."""
+
+from __future__ import annotations
+
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+
+from inference.models import ModelVersion
+from inference.registry import shipped_directories
+from inference.selectors import model_production, model_versions_list
+from inference.services import model_register
+from pneumoniapp.errors import CodedError
+
+
+class Command(BaseCommand):
+    help = "List the registered model versions, or register a model folder."
+
+    def add_arguments(self, parser) -> None:
+        actions = parser.add_subparsers(dest="action")
+        listing = actions.add_parser("list", help="every registered version, newest first")
+        listing.add_argument("--json", action="store_true", help="one JSON object a line")
+        register = actions.add_parser("register", help="copy model folders into the model storage")
+        register.add_argument("folder", nargs="*", help="a folder with facts.json and its files")
+        register.add_argument(
+            "--shipped", action="store_true", help="the folders that come with the program"
+        )
+        register.add_argument(
+            "--promote-if-none",
+            action="store_true",
+            help="put the last one into production when no version is",
+        )
+
+    def handle(self, *args, **options) -> None:
+        if options["action"] == "register":
+            self.register(**options)
+        else:
+            self.list(as_json=options.get("json", False))
+
+    def list(self, *, as_json: bool) -> None:
+        for version in model_versions_list():
+            facts = {
+                "model": str(version),
+                "in_production": bool(version.in_production),
+                "registered_at": version.registered_at.isoformat(),
+                "architecture": version.architecture,
+                "sha256": version.sha256,
+            }
+            if as_json:
+                self.stdout.write(json.dumps(facts))
+            else:
+                mark = "*" if version.in_production else " "
+                self.stdout.write(
+                    f"{mark} {facts['model']}  {facts['architecture']}  "
+                    f"{facts['registered_at'][:19]}  {facts['sha256'][:12]}"
+                )
+
+    def register(self, *, folder, shipped: bool, promote_if_none: bool, **_options) -> None:
+        folders = [*folder, *(shipped_directories() if shipped else [])]
+        if not folders:
+            raise CommandError("No model folder given or shipped.")
+        version: ModelVersion | None = None
+        for path in folders:
+            try:
+                version = model_register(directory=path)
+                if path == folders[-1] and promote_if_none and model_production() is None:
+                    version = model_register(directory=path, promote=True)
+            except CodedError as error:
+                raise CommandError(f"{path}: {error.code}: {error}") from error
+            state = "in production" if version.in_production else "registered"
+            self.stdout.write(f"{version} {state}")

@@ -1,0 +1,133 @@
+"""Writes of model versions: registration, promotion and rollback, each recorded."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+
+import structlog
+from django.db import transaction
+
+from operations.services import access_record
+
+from .errors import (
+    AlreadyInProductionError,
+    ModelFolderInvalidError,
+    ModelVersionConflictError,
+    NoPreviousVersionError,
+)
+from .models import ModelVersion, Promotion
+from .registry import check_files, read_facts, version_directory
+
+log = structlog.get_logger(__name__)
+
+
+def model_register(*, directory, promote: bool = False, by=None) -> ModelVersion:
+    """Copy a model folder into ``MODEL_ROOT`` and make its version known.
+
+    Checks the facts and every file's SHA-256, before and after the copy. The same content
+    under the same name and version changes nothing (a damaged or missing copy is
+    repaired). Raises :class:`ModelFolderInvalidError` or :class:`ModelVersionConflictError`.
+    """
+    source = Path(directory)
+    facts = read_facts(source)
+    check_files(source, facts)
+    known = ModelVersion.objects.filter(name=facts["name"], version=facts["version"]).first()
+    version = known or ModelVersion(
+        name=facts["name"],
+        version=facts["version"],
+        architecture=facts["architecture"],
+        preprocessing_version=facts["preprocessing_version"],
+        directory=f"{facts['name']}/{facts['version']}",
+        sha256=facts["files"]["litert"]["sha256"],
+        facts=facts,
+    )
+    if version.facts != facts:
+        raise ModelVersionConflictError(version=str(version))
+    _copy(source, version_directory(version), facts)
+    if known is None:
+        version.full_clean()
+        with transaction.atomic():
+            version.save(force_insert=True)
+            access_record(actor=by, action="create", obj=version)
+        log.info("model_registered", model=str(version))
+    if promote and not version.in_production:
+        model_promote(model_version=version, by=by)
+        version.refresh_from_db()
+    return version
+
+
+def _copy(source: Path, target: Path, facts: dict) -> None:
+    """Make ``target`` a whole copy of ``source``; a reader never sees half of one."""
+    try:
+        if read_facts(target) == facts:
+            check_files(target, facts)
+            return
+    except ModelFolderInvalidError:
+        pass
+    target.parent.mkdir(parents=True, exist_ok=True)
+    arriving = target.parent / f".{target.name}-{uuid.uuid4().hex}"
+    arriving.mkdir()
+    try:
+        for name in ("facts.json", *(entry["name"] for entry in facts["files"].values())):
+            shutil.copyfile(source / name, arriving / name)
+        check_files(arriving, facts)
+        if target.exists():
+            target.replace(target.parent / f"{arriving.name}.damaged")
+        arriving.replace(target)
+    finally:
+        shutil.rmtree(arriving, ignore_errors=True)
+        shutil.rmtree(target.parent / f"{arriving.name}.damaged", ignore_errors=True)
+
+
+def model_promote(*, model_version: ModelVersion, by=None) -> Promotion:
+    """Put ``model_version`` into production; workers use it from their next reading on.
+
+    Its files in ``MODEL_ROOT`` are compared with the registered checksums first. Raises
+    :class:`AlreadyInProductionError` or :class:`ModelFolderInvalidError`.
+    """
+    return _move(model_version, Promotion.Kind.PROMOTE, by)
+
+
+def model_rollback(*, by=None) -> Promotion:
+    """Go back to the version that the present one replaced when it was promoted.
+
+    A second rollback goes one further back, not forward again. Raises
+    :class:`NoPreviousVersionError` or :class:`ModelFolderInvalidError`.
+    """
+    with transaction.atomic():
+        present = _lock_versions()
+        promotion = (
+            Promotion.objects.filter(model_version=present, kind=Promotion.Kind.PROMOTE)
+            .select_related("previous")
+            .order_by("-pk")
+            .first()
+        )
+        if present is None or promotion is None or promotion.previous is None:
+            raise NoPreviousVersionError
+        return _move(promotion.previous, Promotion.Kind.ROLLBACK, by)
+
+
+def _lock_versions() -> ModelVersion | None:
+    """Let one promotion happen at a time; returns the version in production."""
+    versions = list(ModelVersion.objects.select_for_update().order_by("pk"))
+    return next((version for version in versions if version.in_production), None)
+
+
+def _move(target: ModelVersion, kind: str, by) -> Promotion:
+    check_files(version_directory(target), target.facts)
+    with transaction.atomic():
+        present = _lock_versions()
+        if present is not None:
+            if present.pk == target.pk:
+                raise AlreadyInProductionError(version=str(target))
+            ModelVersion.objects.filter(pk=present.pk).update(in_production=None)
+        ModelVersion.objects.filter(pk=target.pk).update(in_production=True)
+        promotion = Promotion(model_version=target, previous=present, kind=kind, by=by)
+        promotion.full_clean()
+        promotion.save(force_insert=True)
+        access_record(actor=by, action="update", obj=target)
+    target.in_production = True
+    log.info("model_promoted", model=str(target), kind=kind, previous=str(present or ""))
+    return promotion

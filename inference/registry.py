@@ -1,0 +1,129 @@
+"""Model folders: what is in one, and whether it is whole.
+
+A model folder holds ``facts.json`` and the files that it names, each with its SHA-256:
+``model.tflite`` (served), ``model.keras`` (for training and parity) and ``classifier.npy``
+(the kernel of the last layer, for the class activation map).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from pathlib import Path
+
+from django.conf import settings
+
+from .errors import ModelFolderInvalidError, ModelVersionUnknownError, NoModelInProductionError
+from .models import LABELS, ModelVersion
+
+FACTS_FORMAT = 1
+_NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,63}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,31}")
+
+
+def read_facts(directory: Path) -> dict:
+    """The facts of the model folder ``directory``, checked for what serving relies on.
+
+    Raises :class:`ModelFolderInvalidError` with the reason. The files it names are not read;
+    see :func:`read_file`.
+    """
+    try:
+        facts = json.loads((directory / "facts.json").read_text("utf-8"))
+    except OSError as error:
+        raise ModelFolderInvalidError(reason="facts.json is missing") from error
+    except ValueError as error:
+        raise ModelFolderInvalidError(reason="facts.json is not JSON") from error
+    try:
+        reason = _wrong_fact(facts)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ModelFolderInvalidError(reason=f"facts.json lacks or misspells {error}") from error
+    if reason:
+        raise ModelFolderInvalidError(reason=reason)
+    return facts
+
+
+def _wrong_fact(facts: dict) -> str:
+    from .model_input import INPUT_SIZE, MODEL_INPUT_VERSION
+
+    if facts["format"] != FACTS_FORMAT:
+        return f"format {facts['format']} is not {FACTS_FORMAT}"
+    if not _NAME.fullmatch(facts["name"]) or not _VERSION.fullmatch(facts["version"]):
+        return "name or version has other characters than letters, digits, '.', '_', '-'"
+    if facts["labels"] != list(LABELS):
+        return f"labels are not {', '.join(LABELS)}"
+    if facts["preprocessing_version"] != MODEL_INPUT_VERSION:
+        return (
+            f"preprocessing version {facts['preprocessing_version']} is not this program's "
+            f"{MODEL_INPUT_VERSION}"
+        )
+    if facts["input_size"] != [INPUT_SIZE, INPUT_SIZE]:
+        return f"input size is not {INPUT_SIZE}"
+    temperature = facts["calibration"]["temperature"]
+    if not (math.isfinite(temperature) and temperature > 0):
+        return "temperature is not a positive number"
+    limits = facts["thresholds"]["certainty"]
+    if not 0 <= limits["moderate"] <= limits["high"] <= 1:
+        return "certainty thresholds are not in order"
+    for key in ("keras", "litert", "classifier"):
+        entry = facts["files"][key]
+        if Path(entry["name"]).name != entry["name"]:
+            return f"file name of {key} is a path"
+        if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
+            return f"SHA-256 of {key} is malformed"
+    return ""
+
+
+def read_file(directory: Path, facts: dict, key: str) -> bytes:
+    """The bytes of the file ``key``, after its SHA-256 was found to be what the facts say.
+
+    Raises :class:`ModelFolderInvalidError`.
+    """
+    entry = facts["files"][key]
+    try:
+        content = (directory / entry["name"]).read_bytes()
+    except OSError as error:
+        raise ModelFolderInvalidError(reason=f"{entry['name']} is missing") from error
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise ModelFolderInvalidError(reason=f"{entry['name']} has another SHA-256 than the facts")
+    return content
+
+
+def check_files(directory: Path, facts: dict) -> None:
+    """Compare every file with its SHA-256; raises :class:`ModelFolderInvalidError`."""
+    for key in facts["files"]:
+        read_file(directory, facts, key)
+
+
+def version_directory(version: ModelVersion) -> Path:
+    """Where the files of a registered version lie on this machine."""
+    return settings.MODEL_ROOT / version.directory
+
+
+def shipped_directories() -> list[Path]:
+    """The model folders that come with the program, oldest version first."""
+    root = Path(settings.SHIPPED_MODELS_DIR)
+    folders = [path.parent for path in root.glob("*/facts.json")]
+    return sorted(folders, key=lambda folder: _natural(folder.name))
+
+
+def _natural(text: str) -> list:
+    return [(part.isdigit(), part.zfill(12)) for part in re.split(r"(\d+)", text)]
+
+
+def version_get(text: str) -> ModelVersion:
+    """The version that ``NAME:VERSION`` names, or raises :class:`ModelVersionUnknownError`."""
+    name, _, number = text.partition(":")
+    version = ModelVersion.objects.filter(name=name, version=number).first()
+    if version is None:
+        raise ModelVersionUnknownError(version=text)
+    return version
+
+
+def production_version() -> ModelVersion:
+    """The version in production, or raises :class:`NoModelInProductionError`."""
+    version = ModelVersion.objects.filter(in_production=True).first()
+    if version is None:
+        raise NoModelInProductionError
+    return version

@@ -1,0 +1,76 @@
+"""Reads of readings, model versions and the state of the queue."""
+
+from __future__ import annotations
+
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+
+from .models import Analysis, AnalysisQuerySet, ModelVersion
+
+
+def readings_list(user) -> AnalysisQuerySet:
+    """The current analysis of each radiograph that ``user`` may see, newest first.
+
+    With radiograph, patient and model version selected: one query for a whole page.
+    """
+    return (
+        Analysis.objects.visible_to(user)
+        .current()
+        .select_related("radiograph__patient", "model_version")
+        .order_by("-queued_at", "-pk")
+    )
+
+
+def reading_get(user, radiograph_pk) -> Analysis:
+    """The current analysis of one radiograph; raises ``Analysis.DoesNotExist``."""
+    return readings_list(user).get(radiograph=radiograph_pk)
+
+
+def analysis_get(user, pk) -> Analysis:
+    """One analysis, current or not; raises ``Analysis.DoesNotExist``."""
+    return (
+        Analysis.objects.visible_to(user)
+        .select_related("radiograph__patient", "model_version")
+        .get(pk=pk)
+    )
+
+
+def patient_readings(user, patient) -> AnalysisQuerySet:
+    """The current analysis of each radiograph of ``patient``, newest radiograph first."""
+    return (
+        readings_list(user)
+        .filter(radiograph__patient=patient)
+        .order_by("-radiograph__acquired_on", "-radiograph_id")
+    )
+
+
+def analysis_reviews(analysis: Analysis):
+    """The reviews of one analysis with their doctors, newest first."""
+    return analysis.reviews.select_related("doctor")
+
+
+def model_versions_list():
+    """All registered versions, newest first."""
+    return ModelVersion.objects.all()
+
+
+def model_production() -> ModelVersion | None:
+    """The version that reads radiographs now."""
+    return ModelVersion.objects.filter(in_production=True).first()
+
+
+def queue_status() -> dict:
+    """How many analyses wait and run, and for how many seconds the oldest has waited.
+
+    ``{"queued": int, "oldest_queued_seconds": float | None, "running": int}``
+    """
+    found = Analysis.objects.filter(
+        status__in=[Analysis.Status.QUEUED, Analysis.Status.RUNNING]
+    ).aggregate(
+        queued=Count("pk", filter=Q(status=Analysis.Status.QUEUED)),
+        oldest=Min("queued_at", filter=Q(status=Analysis.Status.QUEUED)),
+        running=Count("pk", filter=Q(status=Analysis.Status.RUNNING)),
+    )
+    oldest = found.pop("oldest")
+    waited = (timezone.now() - oldest).total_seconds() if oldest else None
+    return found | {"oldest_queued_seconds": waited}

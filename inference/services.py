@@ -1,0 +1,365 @@
+"""Writes of readings: the way of one analysis from queued to done or failed.
+
+Only this module moves ``Analysis.status``, always by an UPDATE that names the state it
+comes from. A claim is known by ``claimed_by`` (the delivery) with ``attempts``; a worker
+that lost its claim to another changes nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q, Subquery
+from django.utils import timezone
+
+from operations.services import access_record
+from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
+from radiology.models import Radiograph
+
+from .errors import (
+    AnalysisInProgressError,
+    AnalysisInterruptedError,
+    AnalysisNotDoneError,
+    AnalysisNotRetriableError,
+    AnalysisTimedOutError,
+    NoModelInProductionError,
+    ReviewLabelMismatchError,
+)
+from .model_services import model_promote, model_register, model_rollback
+from .models import Analysis, ModelVersion, Review
+
+__all__ = [
+    "Reading",
+    "analyses_sweep",
+    "analysis_request",
+    "analysis_requeue",
+    "analysis_run",
+    "model_promote",
+    "model_register",
+    "model_rollback",
+    "reading_submit",
+    "review_create",
+]
+
+Status = Analysis.Status
+# What one turn of the sweeper sends at most; the next turn comes seconds later.
+SWEEP_BATCH = 1000
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What an upload became; ``created`` is false when the radiograph was known already."""
+
+    radiograph: Radiograph
+    analysis: Analysis
+    created: bool
+
+
+def reading_submit(*, patient, uploaded_by, file, acquired_on=None) -> Reading:
+    """Receive one DICOM file and queue its analysis, both or neither.
+
+    The task is sent after the commit. A broker that is down changes nothing for the
+    caller: the row is queued and the sweeper sends it later. Raises what
+    ``radiology.services.radiograph_receive`` raises.
+    """
+    from radiology.services import radiograph_receive
+
+    with transaction.atomic():
+        radiograph, created = radiograph_receive(
+            patient=patient, uploaded_by=uploaded_by, file=file, acquired_on=acquired_on
+        )
+        analysis = None if created else radiograph.analyses.current().first()
+        if analysis is None:
+            analysis = _analysis_create(radiograph, uploaded_by)
+    return Reading(radiograph, analysis, created)
+
+
+def analysis_request(*, radiograph: Radiograph, requested_by) -> Analysis:
+    """Queue a new analysis of ``radiograph``, with the version then in production.
+
+    It becomes the current one; earlier ones are kept. Raises :class:`AnalysisInProgressError`
+    while the current one is not finished.
+    """
+    with transaction.atomic():
+        Radiograph.objects.select_for_update().get(pk=radiograph.pk)
+        current = radiograph.analyses.current().first()
+        if current is not None:
+            if not current.is_finished:
+                raise AnalysisInProgressError
+            radiograph.analyses.current().update(is_current=None)
+        analysis = _analysis_create(radiograph, requested_by)
+        access_record(actor=requested_by, action="create", obj=analysis)
+    return analysis
+
+
+def _analysis_create(radiograph: Radiograph, requested_by) -> Analysis:
+    analysis = Analysis(radiograph=radiograph, requested_by=requested_by)
+    analysis.clean_fields(exclude=["radiograph", "requested_by"])
+    analysis.save(force_insert=True)
+    _send_on_commit(analysis.pk)
+    return analysis
+
+
+def analysis_requeue(*, analysis: Analysis, requested_by) -> Analysis:
+    """Put a failed analysis back into the queue with all its attempts.
+
+    Raises :class:`AnalysisNotRetriableError` unless it is failed and the current one.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        updated = Analysis.objects.filter(
+            pk=analysis.pk, status=Status.FAILED, is_current=True
+        ).update(
+            status=Status.QUEUED,
+            attempts=0,
+            claimed_by="",
+            queued_at=now,
+            sent_at=now,
+            started_at=None,
+            finished_at=None,
+            error_code="",
+            error_params={},
+        )
+        if not updated:
+            raise AnalysisNotRetriableError
+        access_record(actor=requested_by, action="update", obj=analysis)
+        _send_on_commit(analysis.pk)
+    analysis.refresh_from_db()
+    return analysis
+
+
+def _send_on_commit(analysis_id: uuid.UUID) -> None:
+    transaction.on_commit(partial(_send, analysis_id), robust=True)
+
+
+def _send(analysis_id: uuid.UUID) -> bool:
+    """Hand the analysis to the broker; a failure is logged and left to the sweeper."""
+    from .tasks import analyse
+
+    try:
+        analyse.delay(str(analysis_id))
+    except Exception:
+        log.warning("analysis_not_sent", analysis_id=str(analysis_id), exc_info=True)
+        Analysis.objects.filter(pk=analysis_id, status=Status.QUEUED).update(sent_at=None)
+        return False
+    return True
+
+
+def analysis_run(*, analysis_id, delivery_id: str = "", redelivered: bool = False) -> bool:
+    """Read one radiograph: claim the row, do the work, write the result.
+
+    ``delivery_id`` is the id of the message; with ``redelivered`` the broker says that its
+    first receiver is gone, so a row that this very message was running is taken over.
+    Returns whether this call finished the row (done or failed). Errors end on the row;
+    only a ``DatabaseError`` leaves this function, because then nothing could be written.
+    """
+    delivery_id = delivery_id or uuid.uuid4().hex
+    analysis = _claim(analysis_id, delivery_id, redelivered)
+    if analysis is None:
+        return False
+    with structlog.contextvars.bound_contextvars(
+        analysis_id=str(analysis.pk), attempt=analysis.attempts
+    ):
+        if analysis.attempts > settings.ANALYSIS_MAX_ATTEMPTS:
+            return _fail(
+                analysis, AnalysisInterruptedError(attempts=settings.ANALYSIS_MAX_ATTEMPTS)
+            )
+        try:
+            return _read(analysis)
+        except DatabaseError:
+            raise
+        except PermanentError as error:
+            return _fail(analysis, error)
+        except CodedError as error:
+            return _retry_or_fail(analysis, error)
+        except SoftTimeLimitExceeded:
+            return _retry_or_fail(
+                analysis, AnalysisTimedOutError(seconds=int(0.9 * settings.ANALYSIS_TIME_LIMIT))
+            )
+        except Exception:
+            log.exception("analysis_unexpected_error")
+            return _retry_or_fail(analysis, UnexpectedError())
+
+
+def _claim(analysis_id, delivery_id: str, redelivered: bool) -> Analysis | None:
+    """The row, now running for this delivery, or ``None`` if there is nothing to do.
+
+    ``model_version_id`` is set to the version in production at this moment (one query).
+    """
+    free = Q(status=Status.QUEUED)
+    if redelivered:
+        free |= Q(status=Status.RUNNING, claimed_by=delivery_id)
+    claimed = Analysis.objects.filter(free, pk=analysis_id).update(
+        status=Status.RUNNING,
+        claimed_by=delivery_id,
+        attempts=F("attempts") + 1,
+        started_at=timezone.now(),
+    )
+    if not claimed:
+        return None
+    production = ModelVersion.objects.filter(in_production=True).values("pk")[:1]
+    analysis = (
+        Analysis.objects.select_related("radiograph")
+        .annotate(production_id=Subquery(production))
+        .get(pk=analysis_id)
+    )
+    if analysis.claimed_by != delivery_id:
+        return None
+    analysis.model_version_id = analysis.production_id
+    return analysis
+
+
+def _claimed(analysis: Analysis):
+    """The row if it still belongs to this claim, else nothing."""
+    return Analysis.objects.filter(
+        pk=analysis.pk,
+        status=Status.RUNNING,
+        claimed_by=analysis.claimed_by,
+        attempts=analysis.attempts,
+    )
+
+
+def _read(analysis: Analysis) -> bool:
+    if analysis.model_version_id is None:
+        raise NoModelInProductionError
+    from .engine import engine_for
+    from .pipeline import read_radiograph
+
+    had_preview = bool(analysis.radiograph.preview)
+    reading = read_radiograph(analysis, engine_for(analysis.model_version_id))
+    prediction = reading.prediction
+    with transaction.atomic():
+        finished = _claimed(analysis).update(
+            status=Status.DONE,
+            finished_at=timezone.now(),
+            model_version=analysis.model_version_id,
+            label=prediction.label,
+            certainty=prediction.certainty,
+            map=reading.map,
+            timings=reading.timings,
+            **{f"p_{label}": value for label, value in prediction.probabilities.items()},
+        )
+        if finished and not had_preview:
+            Radiograph.objects.filter(pk=analysis.radiograph_id).update(preview=reading.preview)
+    if not finished:
+        log.warning("analysis_claim_lost")
+        return False
+    log.info("analysis_done", model=str(analysis.model_version_id), timings=reading.timings)
+    return True
+
+
+def _fail(analysis: Analysis, error: CodedError) -> bool:
+    failed = _claimed(analysis).update(
+        status=Status.FAILED,
+        finished_at=timezone.now(),
+        error_code=error.code,
+        error_params=error.params,
+    )
+    log.warning("analysis_failed", code=error.code)
+    return bool(failed)
+
+
+def _retry_or_fail(analysis: Analysis, error: CodedError) -> bool:
+    """Back to the queue for the sweeper to send, or failed when the attempts are used."""
+    if analysis.attempts >= settings.ANALYSIS_MAX_ATTEMPTS:
+        return _fail(analysis, error)
+    _claimed(analysis).update(status=Status.QUEUED, claimed_by="", sent_at=None)
+    log.warning("analysis_will_be_retried", code=error.code, exc_info=error)
+    return False
+
+
+def analyses_sweep() -> dict[str, int]:
+    """Put right what a lost worker or a lost message left behind; returns the counts.
+
+    - ``running`` for longer than 1.1 times ``ANALYSIS_TIME_LIMIT``: its worker is dead. Queued
+      again, or failed when its attempts are used.
+    - ``queued``, and last sent more than ``ANALYSIS_REQUEUE_AFTER`` seconds ago (or never):
+      sent again, oldest first, but no more rows than the broker lacks messages, so that
+      a long queue is not made longer. A message too many does no harm: claiming leaves it.
+    """
+    now = timezone.now()
+    lost = Analysis.objects.filter(
+        status=Status.RUNNING,
+        started_at__lt=now - timedelta(seconds=1.1 * settings.ANALYSIS_TIME_LIMIT),
+    )
+    limit = settings.ANALYSIS_MAX_ATTEMPTS
+    failed = lost.filter(attempts__gte=limit).update(
+        status=Status.FAILED,
+        finished_at=now,
+        error_code=AnalysisInterruptedError.code,
+        error_params={"attempts": limit},
+    )
+    requeued = lost.update(status=Status.QUEUED, claimed_by="", sent_at=None)
+    counts = {"failed": failed, "requeued": requeued, "sent": _send_unsent(now)}
+    if any(counts.values()):
+        log.warning("analyses_swept", **counts)
+    return counts
+
+
+def _send_unsent(now) -> int:
+    stale = Analysis.objects.filter(
+        Q(sent_at__lt=now - timedelta(seconds=settings.ANALYSIS_REQUEUE_AFTER))
+        | Q(sent_at__isnull=True),
+        status=Status.QUEUED,
+    )
+    candidates = list(stale.order_by("sent_at", "pk").values_list("pk", flat=True)[:SWEEP_BATCH])
+    if not candidates:
+        return 0
+    try:
+        missing = Analysis.objects.filter(status=Status.QUEUED).count() - _messages_waiting()
+    except Exception:
+        log.warning("broker_unreachable", exc_info=True)
+        return 0
+    sent = 0
+    for analysis_id in candidates[: max(missing, 0)]:
+        # Marked before it is sent: a sweeper beside this one leaves it alone.
+        if stale.filter(pk=analysis_id).update(sent_at=now):
+            if not _send(analysis_id):
+                break
+            sent += 1
+    return sent
+
+
+def _messages_waiting() -> int:
+    """How many messages the broker holds for readings, not counting those being worked on."""
+    from .tasks import analyse
+
+    with analyse.app.connection_for_write() as connection:
+        declared = connection.default_channel.queue_declare(
+            queue=analyse.queue, durable=True, auto_delete=False
+        )
+    return declared.message_count
+
+
+def review_create(
+    *, analysis: Analysis, doctor, verdict: str, label: str = "", comment: str = ""
+) -> Review:
+    """Record a doctor's judgement of a finished analysis; earlier reviews are kept.
+
+    To approve is to give the analysis's own class (or none), to contest another one.
+    Raises :class:`AnalysisNotDoneError`, :class:`ReviewLabelMismatchError` or ``ValidationError``.
+    """
+    if analysis.status != Status.DONE:
+        raise AnalysisNotDoneError
+    approved = verdict == Review.Verdict.APPROVED
+    if approved and not label:
+        label = analysis.label
+    if approved != (label == analysis.label):
+        raise ReviewLabelMismatchError
+    review = Review(
+        analysis=analysis, doctor=doctor, verdict=verdict, label=label, comment=comment.strip()
+    )
+    review.full_clean(exclude=["analysis", "doctor"])
+    with transaction.atomic():
+        review.save(force_insert=True)
+        access_record(actor=doctor, action="create", obj=review)
+    return review

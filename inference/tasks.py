@@ -1,0 +1,40 @@
+"""The worker's doors to ``inference.services``."""
+
+from __future__ import annotations
+
+import time
+
+from celery import current_task
+from celery.exceptions import Reject
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from pneumoniapp.tasks import idempotent_task
+
+from . import services
+
+# Seconds before a message goes back while the database does not answer.
+DATABASE_PAUSE = 1
+
+
+@idempotent_task(queue="inference", hard_limit=settings.ANALYSIS_TIME_LIMIT)
+def analyse(analysis_id: str) -> None:
+    """Run one queued analysis; see ``services.analysis_run``."""
+    message = current_task.request
+    try:
+        services.analysis_run(
+            analysis_id=analysis_id,
+            delivery_id=message.id or "",
+            redelivered=bool((message.delivery_info or {}).get("redelivered")),
+        )
+    except DatabaseError as error:
+        # Nothing could be written: the message itself must not be lost.
+        close_old_connections()
+        time.sleep(DATABASE_PAUSE)
+        raise Reject(error, requeue=True) from error
+
+
+@idempotent_task(queue="default")
+def sweep() -> None:
+    """Put right what lost workers and lost messages left; see ``services.analyses_sweep``."""
+    services.analyses_sweep()

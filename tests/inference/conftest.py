@@ -1,0 +1,84 @@
+"""A registered, promoted model for the tests of readings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from inference import engine, tasks
+from inference.models import ModelVersion
+from inference.registry import shipped_directories
+from inference.services import model_register
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Path:
+    """The newest model folder that comes with the program."""
+    return shipped_directories()[-1]
+
+
+@pytest.fixture(autouse=True)
+def _no_engine_from_another_test(monkeypatch):
+    monkeypatch.setattr(engine, "_loaded", None)
+
+
+@pytest.fixture
+def folder_like(shipped, tmp_path):
+    """``folder_like(version="2", facts={...})``: a copy of the shipped folder with other facts."""
+
+    def make(*, version: str, **facts) -> Path:
+        folder = tmp_path / f"model-{version}"
+        shutil.copytree(shipped, folder)
+        content = json.loads((folder / "facts.json").read_text())
+        (folder / "facts.json").write_text(json.dumps(content | {"version": version} | facts))
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def production(db, shipped) -> ModelVersion:
+    """The shipped version, registered and in production."""
+    return model_register(directory=shipped, promote=True)
+
+
+class MemoryBroker:
+    """Kombu's in-memory transport behind the application, empty at the start of a test."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+
+    def take(self, queue: str) -> list:
+        """The messages of ``queue``, taken out of it."""
+        messages = []
+        with self.app.connection_for_read() as connection:
+            waiting = connection.SimpleQueue(queue)
+            while True:
+                try:
+                    message = waiting.get_nowait()
+                except waiting.Empty:
+                    waiting.close()
+                    return messages
+                message.ack()
+                messages.append(message)
+
+
+@pytest.fixture
+def broker():
+    """A real broker without a server: messages are sent, counted and taken."""
+    app = tasks.analyse.app
+    before = app.conf.broker_url, app.conf.broker_transport_options
+
+    def use(url: str, options: dict) -> None:
+        app.conf.broker_url, app.conf.broker_transport_options = url, options
+        app._pool = app.amqp._producer_pool = None
+
+    use("memory://", {})
+    memory = MemoryBroker(app)
+    memory.take("inference")
+    yield memory
+    memory.take("inference")
+    use(*before)
