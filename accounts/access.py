@@ -1,4 +1,4 @@
-"""Who may open the pages that show patients."""
+"""Who may open which pages, and where everybody else is sent."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from functools import wraps
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, resolve_url
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect
+
+
+def home_url(user) -> str:
+    """The page where a signed-in account begins."""
+    if user.is_staff:
+        return reverse("admin:index")
+    if user.may_practise:
+        return resolve_url(settings.LOGIN_REDIRECT_URL)
+    return reverse("accounts:waiting")
 
 
 def practising_doctor_required(view: Callable) -> Callable:
@@ -26,17 +38,27 @@ def practising_doctor_required(view: Callable) -> Callable:
         user = request.user
         if user.is_authenticated and not user.is_staff and user.may_practise:
             return view(request, *args, **kwargs)
-        if not user.is_authenticated:
+        if user.is_authenticated:
+            response = redirect(home_url(user))
+        else:
             # A fragment's address is no page to come back to: the page around it is.
             back = request.htmx.current_url_abs_path if request.htmx else request.get_full_path()
             response = redirect_to_login(back or "/", resolve_url(settings.LOGIN_URL))
-        elif user.is_staff:
-            response = redirect("admin:index")
-        else:
-            response = redirect("accounts:waiting")
         if request.htmx:
             # The browser would follow a plain redirect and put a whole page into the fragment.
             return HttpResponseClientRedirect(response.url)
         return response
 
     return guarded
+
+
+@never_cache
+def admin_login(request: HttpRequest, extra_context=None) -> HttpResponse:
+    """The admin's login: allauth's page, with its limits; no doctor passes."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(
+            request.GET.get("next") or reverse("admin:index"), resolve_url(settings.LOGIN_URL)
+        )
+    if not request.user.is_staff:
+        raise PermissionDenied
+    return redirect("admin:index")

@@ -8,17 +8,24 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from .validators import validate_person_name, validate_registration_number
+from .validators import (
+    email_normalize,
+    name_normalize,
+    registration_number_normalize,
+    validate_ascii_email,
+    validate_person_name,
+    validate_registration_number,
+)
 
 
 class DoctorManager(BaseUserManager):
-    """Makes doctors whose e-mail address is always stored in lower case."""
+    """Makes doctors whose e-mail address always has its one spelling."""
 
     use_in_migrations = True
 
     @classmethod
     def normalize_email(cls, email: str | None) -> str:
-        return (email or "").strip().lower()
+        return email_normalize(email or "")
 
     def get_by_natural_key(self, username: str) -> Doctor:
         return self.get(email=self.normalize_email(username))
@@ -42,6 +49,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     - A doctor has a unique official ``registration_number``; an administrator has none.
     - ``verification`` is moved by administrators alone, through ``accounts.services``.
     - Whether a doctor may work with patients is :attr:`may_practise`, nothing else.
+    - Counting ``session_generation`` up ends every session of the account at once.
     """
 
     class Verification(models.TextChoices):
@@ -52,9 +60,12 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(
         _("e-mail address"),
         unique=True,
+        validators=[validate_ascii_email],
         error_messages={"unique": _("An account with this e-mail address exists already.")},
     )
-    first_name = models.CharField(_("first name"), max_length=100, validators=[validate_person_name])
+    first_name = models.CharField(
+        _("first name"), max_length=100, validators=[validate_person_name]
+    )
     last_name = models.CharField(_("last name"), max_length=100, validators=[validate_person_name])
     registration_number = models.CharField(
         _("registration number"),
@@ -63,7 +74,12 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
         null=True,
         blank=True,
         validators=[validate_registration_number],
-        error_messages={"unique": _("An account with this registration number exists already.")},
+        error_messages={
+            "unique": _(
+                "An account with this registration number exists already. If it is not yours, "
+                "tell the administrators."
+            )
+        },
     )
     verification = models.CharField(
         _("verification"),
@@ -87,6 +103,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, db_index=True)
+    session_generation = models.PositiveIntegerField(default=0, editable=False)
 
     objects = DoctorManager()
 
@@ -108,6 +125,23 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.first_name
+
+    def clean_fields(self, exclude=None) -> None:
+        """Give each value its one spelling, then check it."""
+        self.email = email_normalize(self.email or "")
+        self.first_name = name_normalize(self.first_name or "")
+        self.last_name = name_normalize(self.last_name or "")
+        if self.registration_number is not None:
+            number = registration_number_normalize(self.registration_number)
+            self.registration_number = number or None
+        super().clean_fields(exclude=exclude)
+
+    def get_session_auth_hash(self) -> str:
+        return f"{super().get_session_auth_hash()}:{self.session_generation}"
+
+    def get_session_auth_fallback_hash(self):
+        for value in super().get_session_auth_fallback_hash():
+            yield f"{value}:{self.session_generation}"
 
     @property
     def may_practise(self) -> bool:

@@ -3,7 +3,22 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.views import SignupView, language_set
+
+from . import views
+
+handler400 = views.bad_request
+handler403 = views.permission_denied
+handler404 = views.page_not_found
+handler500 = views.server_error
+
 urlpatterns = [
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("operations.urls")),
+    path("", views.landing, name="landing"),
+    path("patients/", include("patients.urls")),
+    path("i18n/setlang/", language_set, name="set_language"),
+    path("account/", include("accounts.urls")),
+    path("accounts/signup/", SignupView.as_view(), name="account_signup"),
+    path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -169,6 +169,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=SWEEP_INTERVAL),
         "options": {"queue": "default", "expires": SWEEP_INTERVAL},
     },
+    "purge-accounts": {
+        "task": "accounts.tasks.purge",
+        "schedule": timedelta(hours=6),
+        "options": {"queue": "default"},
+    },
 }
 
 # --- People -------------------------------------------------------------------------------
@@ -270,6 +275,7 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+CSRF_FAILURE_VIEW = "pneumoniapp.views.csrf_failure"
 
 # --- Operations ---------------------------------------------------------------------------
 # Networks of the proxies whose word about the client (address, https) is believed.

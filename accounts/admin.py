@@ -1,0 +1,144 @@
+"""Doctors in the admin. Rules are in the services; nothing here shows a password or a token."""
+
+from __future__ import annotations
+
+from allauth.account.models import EmailAddress
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from knox.models import AuthToken
+
+from pneumoniapp.errors import CodedError
+
+from . import services
+from .access import admin_login
+from .models import Doctor
+
+# The login of the admin is the one of the pages, with its limits.
+admin.site.login = admin_login
+# Addresses and tokens are the accounts' own affair: no form edits them beside the services.
+admin.site.unregister(EmailAddress)
+admin.site.unregister(AuthToken)
+
+RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+@admin.register(Doctor)
+class DoctorAdmin(admin.ModelAdmin):
+    """Doctors and administrators; verification is moved by the actions alone."""
+
+    list_display = (
+        "last_name",
+        "first_name",
+        "email",
+        "registration_number",
+        "verification",
+        "email_confirmed",
+        "is_staff",
+        "is_active",
+        "date_joined",
+    )
+    list_filter = ("verification", "is_staff", "is_active", "language")
+    search_fields = ("last_name", "first_name", "email", "registration_number")
+    search_help_text = _("Name, e-mail address or registration number")
+    ordering = ("-date_joined", "-pk")
+    list_per_page = 50
+    show_full_result_count = False
+    filter_horizontal = ("groups", "user_permissions")
+    actions = ("verify", "suspend", "end_access")
+    readonly_fields = (
+        "verification",
+        "verified_at",
+        "verified_by",
+        "email_confirmed",
+        "date_joined",
+        "last_login",
+    )
+    person = ("email", "first_name", "last_name", "registration_number", "language")
+    fieldsets = (
+        (None, {"fields": person}),
+        (
+            _("Verification"),
+            {"fields": ("verification", "verified_at", "verified_by", "email_confirmed")},
+        ),
+        (_("Rights"), {"fields": ("is_active", *RIGHTS)}),
+        (_("Dates"), {"fields": ("date_joined", "last_login")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {
+                "fields": (*person, "is_staff"),
+                "description": _(
+                    "The person gets a mail that tells how to choose a password. A doctor who "
+                    "is entered here counts as verified; an administrator has no registration "
+                    "number."
+                ),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Doctor]:
+        confirmed = EmailAddress.objects.filter(user=OuterRef("pk"), verified=True)
+        return super().get_queryset(request).annotate(_email_confirmed=Exists(confirmed))
+
+    @admin.display(description=_("e-mail confirmed"), boolean=True)
+    def email_confirmed(self, doctor: Doctor) -> bool:
+        return doctor._email_confirmed
+
+    def get_fieldsets(self, request: HttpRequest, obj=None):
+        return self.add_fieldsets if obj is None else self.fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj=None):
+        """Only who has every right gives rights."""
+        if request.user.is_superuser:
+            return self.readonly_fields
+        return (*self.readonly_fields, *RIGHTS)
+
+    def has_change_permission(self, request: HttpRequest, obj=None) -> bool:
+        if obj is not None and obj.is_staff and not request.user.is_superuser:
+            return False
+        return super().has_change_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Doctor, form, change: bool) -> None:
+        if not change:
+            services.doctor_invite(doctor=obj, by=request.user, request=request)
+            return
+        changes = {
+            name: form.cleaned_data[name] for name in form.changed_data if name in services.EDITABLE
+        }
+        if changes:
+            services.doctor_update(doctor=obj, by=request.user, request=request, **changes)
+
+    @admin.action(description=_("Verify the selected doctors"), permissions=["change"])
+    def verify(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
+        self._each(request, queryset, services.doctor_verify)
+
+    @admin.action(description=_("Suspend the selected doctors"), permissions=["change"])
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
+        self._each(request, queryset, services.doctor_suspend)
+
+    @admin.action(
+        description=_("End every session and token of the selected accounts"),
+        permissions=["change"],
+    )
+    def end_access(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
+        self._each(request, queryset, services.doctor_access_end)
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Doctor], service) -> None:
+        done = 0
+        for doctor in queryset.order_by("pk"):
+            if not self.has_change_permission(request, doctor):
+                self.message_user(request, f"{doctor}: {_('not yours to change')}", messages.ERROR)
+                continue
+            try:
+                service(doctor=doctor, by=request.user, request=request)
+            except CodedError as error:
+                self.message_user(request, f"{doctor}: {error}", messages.ERROR)
+            else:
+                done += 1
+        if done:
+            text = ngettext("%(count)s account changed.", "%(count)s accounts changed.", done)
+            self.message_user(request, text % {"count": done}, messages.SUCCESS)

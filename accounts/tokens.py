@@ -1,0 +1,107 @@
+"""Tokens by which programs act for a doctor: knox's, hashed at rest, expiring, revocable."""
+
+from __future__ import annotations
+
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from knox.models import AuthToken
+
+from operations.services import access_record
+
+from .errors import (
+    AccountInactiveError,
+    AccountPendingError,
+    AccountSuspendedError,
+    EmailNotConfirmedError,
+    InvalidCredentialsError,
+    NotADoctorError,
+    TooManyAttemptsError,
+    TooManyTokensError,
+)
+from .models import Doctor
+from .validators import email_normalize
+
+# How many characters of a token are shown again, so that its owner knows it.
+HINT_LENGTH = 8
+
+
+def practice_check(doctor: Doctor) -> None:
+    """Raise the coded error that says why ``doctor`` may not work with patients now."""
+    if not doctor.is_active:
+        raise AccountInactiveError
+    if doctor.is_staff or not doctor.registration_number:
+        raise NotADoctorError
+    if doctor.verification == Doctor.Verification.SUSPENDED:
+        raise AccountSuspendedError
+    if not doctor.may_practise:
+        raise AccountPendingError
+
+
+def credentials_check(*, request: HttpRequest, email: str, password: str) -> Doctor:
+    """The doctor whose e-mail address and password these are, and who may practise.
+
+    Failed attempts count together with those of the login page. Raises
+    :exc:`InvalidCredentialsError`, :exc:`TooManyAttemptsError`,
+    :exc:`EmailNotConfirmedError` and what :func:`practice_check` raises.
+    """
+    try:
+        doctor = get_adapter().authenticate(
+            request, email=email_normalize(email), password=password
+        )
+    except ValidationError as error:
+        raise TooManyAttemptsError from error
+    if doctor is None:
+        raise InvalidCredentialsError
+    if not EmailAddress.objects.filter(user=doctor, email=doctor.email, verified=True).exists():
+        raise EmailNotConfirmedError
+    practice_check(doctor)
+    return doctor
+
+
+@transaction.atomic
+def token_create(*, doctor: Doctor, request: HttpRequest | None = None) -> tuple[AuthToken, str]:
+    """A new token and its text, which nobody can read again.
+
+    It ends after ``API_TOKEN_DAYS``. Raises what :func:`practice_check` raises, and
+    :exc:`TooManyTokensError` beyond ``API_TOKEN_LIMIT``.
+    """
+    practice_check(doctor)
+    if tokens_list(doctor).count() >= settings.API_TOKEN_LIMIT:
+        raise TooManyTokensError(limit=settings.API_TOKEN_LIMIT)
+    token, text = AuthToken.objects.create(user=doctor)
+    _record(doctor, "create", token, request)
+    return token, text
+
+
+@transaction.atomic
+def token_revoke(*, token: AuthToken, by: Doctor, request: HttpRequest | None = None) -> None:
+    """End one token at once."""
+    _record(by, "delete", token, request)
+    token.delete()
+
+
+def tokens_list(doctor: Doctor) -> QuerySet[AuthToken]:
+    """The doctor's tokens that still work, newest first."""
+    alive = Q(expiry=None) | Q(expiry__gt=timezone.now())
+    return AuthToken.objects.filter(alive, user=doctor).order_by("-created", "digest")
+
+
+def expired_delete() -> int:
+    """Delete tokens that have ended; returns how many."""
+    return AuthToken.objects.filter(expiry__lte=timezone.now()).delete()[0]
+
+
+def _record(actor, action: str, token: AuthToken, request) -> None:
+    access_record(
+        actor=actor,
+        action=action,
+        object_type=AuthToken._meta.label_lower,
+        object_id=token.token_key[:HINT_LENGTH],
+        request=request,
+    )

@@ -1,0 +1,138 @@
+"""The account pages that are ours; the rest is allauth's, with our templates."""
+
+from __future__ import annotations
+
+from allauth.account import views as allauth
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.views import i18n
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from pneumoniapp.errors import CodedError
+
+from .access import home_url
+from .forms import ProfileForm
+from .models import Doctor
+from .services import doctor_language_set, doctor_update
+from .tokens import HINT_LENGTH, practice_check, token_create, token_revoke, tokens_list
+
+
+class SignupView(allauth.SignupView):
+    def form_valid(self, form) -> HttpResponse:
+        try:
+            return super().form_valid(form)
+        except (IntegrityError, ValidationError):
+            # Another sign-up took the number or the address in this moment: now it shows.
+            self._cached_form = None
+            form = self.get_form()
+            return super().form_valid(form) if form.is_valid() else self.form_invalid(form)
+
+
+@never_cache
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """The doctor's own data, language and tokens."""
+    if request.method != "POST":
+        return _account_page(request, ProfileForm(instance=_copy(request.user)))
+    form = ProfileForm(request.POST, instance=_copy(request.user))
+    if not form.is_valid():
+        return _account_page(request, form, status=422)
+    doctor_update(doctor=request.user, by=request.user, request=request, **form.cleaned_data)
+    language = form.cleaned_data["language"]
+    with translation.override(language):
+        messages.success(request, _("Your account has been changed."))
+    response = redirect("accounts:account")
+    _language_cookie_set(response, language)
+    return response
+
+
+def _copy(doctor) -> Doctor:
+    """A row of its own: a refused change must not show in the page around the form."""
+    return Doctor.objects.get(pk=doctor.pk)
+
+
+def _account_page(request: HttpRequest, form: ProfileForm, status: int = 200) -> HttpResponse:
+    try:
+        practice_check(request.user)
+        may_have_tokens = True
+    except CodedError:
+        may_have_tokens = False
+    context = {
+        "form": form,
+        "may_have_tokens": may_have_tokens,
+        "tokens": [
+            {
+                "digest": token.digest,
+                "hint": token.token_key[:HINT_LENGTH],
+                "created": token.created,
+                "expiry": token.expiry,
+            }
+            for token in (tokens_list(request.user) if may_have_tokens else [])
+        ],
+    }
+    return render(request, "accounts/account.html", context, status=status)
+
+
+@never_cache
+@login_required
+@require_POST
+def token_new(request: HttpRequest) -> HttpResponse:
+    """A new token, shown on this page and never again (so there is no redirect to it)."""
+    try:
+        token, text = token_create(doctor=request.user, request=request)
+    except CodedError as error:
+        messages.error(request, str(error))
+        return redirect("accounts:account")
+    context = {"text": text, "expiry": token.expiry}
+    return render(request, "accounts/token.html", context, status=201)
+
+
+@login_required
+@require_POST
+def token_end(request: HttpRequest) -> HttpResponse:
+    """Revoke the token whose digest the form carries."""
+    token = get_object_or_404(tokens_list(request.user), digest=request.POST.get("token", ""))
+    token_revoke(token=token, by=request.user, request=request)
+    messages.success(request, _("The token has been revoked."))
+    return redirect("accounts:account")
+
+
+@never_cache
+@login_required
+@require_GET
+def waiting(request: HttpRequest) -> HttpResponse:
+    """Why this account can't work with patients yet, or any more."""
+    if request.user.is_staff or request.user.may_practise:
+        return redirect(home_url(request.user))
+    return render(request, "accounts/waiting.html", {"contact": settings.CONTACT_EMAIL})
+
+
+def language_set(request: HttpRequest) -> HttpResponse:
+    """Switch the language, as Django's view does, and remember it for the account."""
+    response = i18n.set_language(request)
+    switched = response.cookies.get(settings.LANGUAGE_COOKIE_NAME)
+    if switched and request.user.is_authenticated:
+        doctor_language_set(doctor=request.user, language=switched.value)
+    return response
+
+
+def _language_cookie_set(response: HttpResponse, language: str) -> None:
+    """As Django's ``set_language`` sets it."""
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        language,
+        max_age=settings.LANGUAGE_COOKIE_AGE,
+        path=settings.LANGUAGE_COOKIE_PATH,
+        domain=settings.LANGUAGE_COOKIE_DOMAIN,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+        samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+    )
