@@ -11,6 +11,7 @@ from pneumoniapp.errors import CodedError
 from .models import Patient
 from .services import patient_create, patient_update
 
+DATE_FORMATS = ["%Y-%m-%d", "%d/%m/%Y"]
 FIELD_OF_ERROR = {
     "patient_exists": "identifier",
     "birth_date_in_future": "birth_date",
@@ -45,7 +46,7 @@ class PatientForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields["birth_date"].input_formats = ["%Y-%m-%d", "%d/%m/%Y"]
+        self.fields["birth_date"].input_formats = DATE_FORMATS
 
     def _post_clean(self) -> None:
         """The service validates the row; the form only parses."""

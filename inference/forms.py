@@ -1,0 +1,159 @@
+"""Forms for readings: what a doctor uploads, filters and judges."""
+
+from __future__ import annotations
+
+import uuid
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from patients.forms import DATE_FORMATS, DateInput
+from patients.models import Patient
+from patients.selectors import patient_get
+
+from .models import Analysis, Certainty, Label, Review
+
+NEW_PATIENT = "new"
+MAX_FILES = 50
+
+
+class FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """One or more files, as a list. What is in them is for the intake to judge."""
+
+    widget = FilesInput
+
+    def clean(self, data, initial=None) -> list:
+        files = data if isinstance(data, list | tuple) else [data]
+        if len(files) > MAX_FILES:
+            raise ValidationError(
+                _("Send at most %(number)s files at a time."),
+                code="too_many_files",
+                params={"number": MAX_FILES},
+            )
+        return [super(FilesField, self).clean(file, initial) for file in files or [None]]
+
+
+class NewReadingForm(forms.Form):
+    """Whose radiographs are sent, when they were taken, and the files.
+
+    ``patient`` is the key of one of the doctor's own patients, or ``"new"``; then the
+    fields of :class:`patients.forms.PatientForm` come with the same request.
+    """
+
+    patient = forms.CharField(error_messages={"required": _("Choose a patient, or add a new one.")})
+    acquired_on = forms.DateField(
+        label=_("Date of the radiograph"),
+        required=False,
+        input_formats=DATE_FORMATS,
+        widget=DateInput,
+        help_text=_("Left empty, each file's own date is used."),
+    )
+    files = FilesField(
+        label=_("DICOM files"),
+        error_messages={"required": _("Choose at least one file.")},
+        allow_empty_file=True,
+    )
+
+    def __init__(self, *args, doctor, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.doctor = doctor
+
+    def clean_patient(self) -> Patient | None:
+        """The doctor's patient; ``None`` stands for a new one."""
+        value = self.cleaned_data["patient"]
+        if value == NEW_PATIENT:
+            return None
+        try:
+            return patient_get(self.doctor, uuid.UUID(value))
+        except (ValueError, Patient.DoesNotExist):
+            raise ValidationError(
+                _("Choose a patient, or add a new one."), code="unknown_patient"
+            ) from None
+
+
+class ReadingFilterForm(forms.Form):
+    """What of the list is shown; every field may be left out."""
+
+    label = forms.ChoiceField(
+        label=_("Class"), required=False, choices=[("", _("All classes")), *Label.choices]
+    )
+    certainty = forms.ChoiceField(
+        label=_("Certainty"),
+        required=False,
+        choices=[
+            ("", _("All")),
+            (Certainty.HIGH, _("High")),
+            (Certainty.MODERATE, _("Moderate")),
+            (Certainty.LOW, _("Low")),
+        ],
+    )
+    status = forms.ChoiceField(
+        label=_("Status"), required=False, choices=[("", _("All")), *Analysis.Status.choices]
+    )
+    since = forms.DateField(
+        label=_("From"), required=False, input_formats=DATE_FORMATS, widget=DateInput
+    )
+    until = forms.DateField(
+        label=_("To"), required=False, input_formats=DATE_FORMATS, widget=DateInput
+    )
+    patient = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    LOOKUPS = {
+        "label": "label",
+        "certainty": "certainty",
+        "status": "status",
+        "since": "radiograph__acquired_on__gte",
+        "until": "radiograph__acquired_on__lte",
+        "patient": "radiograph__patient",
+    }
+
+    @property
+    def lookups(self) -> dict:
+        """Filter arguments for analyses; a field with an error filters nothing."""
+        self.is_valid()
+        return {
+            lookup: self.cleaned_data[name]
+            for name, lookup in self.LOOKUPS.items()
+            if self.cleaned_data.get(name)
+        }
+
+
+class ReviewForm(forms.Form):
+    """A doctor's judgement of a finished reading."""
+
+    verdict = forms.ChoiceField(
+        label=_("Your judgement"),
+        choices=[
+            (Review.Verdict.APPROVED, _("I agree with the class")),
+            (Review.Verdict.CONTESTED, _("I contest the class")),
+        ],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Say whether you agree.")},
+    )
+    label = forms.ChoiceField(label=_("The right class"), required=False)
+    comment = forms.CharField(
+        label=_("Comment"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Name no patient here."),
+    )
+
+    def __init__(self, *args, analysis: Analysis, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.analysis = analysis
+        others = [choice for choice in Label.choices if choice[0] != analysis.label]
+        self.fields["label"].choices = [("", _("Choose…")), *others]
+
+    def clean(self) -> dict:
+        data = super().clean()
+        if data.get("verdict") == Review.Verdict.APPROVED:
+            data["label"] = self.analysis.label
+        elif data.get("verdict") and not data.get("label") and "label" not in self.errors:
+            self.add_error("label", ValidationError(_("Choose the right class."), code="required"))
+        return data

@@ -1,0 +1,130 @@
+"""A reading in words, as the pages show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from radiology.warnings import warning_sentence
+
+from .models import LABELS, Analysis, Certainty, Label
+from .selectors import queue_status
+
+# After so many seconds in the queue the page says that nobody seems to work on it.
+PATIENCE = 10
+# Milliseconds until the next question, by the seconds waited so far.
+POLL_DELAYS = ((3, 300), (10, 700), (60, 2000))
+LONGEST_POLL_DELAY = 5000
+
+MEANING_OF_CLASS = {
+    Label.NORMAL: gettext_lazy("No opacity, and nothing abnormal found."),
+    Label.LUNG_OPACITY: gettext_lazy("An opacity suspicious for pneumonia."),
+    Label.NOT_NORMAL: gettext_lazy(
+        "Abnormal, but without an opacity of pneumonia: a person must look."
+    ),
+}
+MEANING_OF_CERTAINTY = {
+    Certainty.HIGH: gettext_lazy(
+        "One class stands clear of the others. It can be wrong all the same."
+    ),
+    Certainty.MODERATE: gettext_lazy(
+        "Another class remains possible: weigh the probabilities against the image."
+    ),
+    Certainty.LOW: gettext_lazy(
+        "The model does not know: its class is merely the largest of close probabilities."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Bar:
+    label: str
+    name: str
+    value: float
+    chosen: bool
+
+
+class ReadingView:
+    """What the templates ask about one analysis; nothing is read before it is asked."""
+
+    def __init__(self, analysis: Analysis):
+        self.analysis = analysis
+        self.radiograph = analysis.radiograph
+        self.patient = analysis.radiograph.patient
+
+    @property
+    def state(self) -> str:
+        """A word that changes whenever the page must: the status, or ``stalled``."""
+        return "stalled" if self.stalled else self.analysis.status
+
+    @cached_property
+    def waited_seconds(self) -> float:
+        return max((timezone.now() - self.analysis.queued_at).total_seconds(), 0.0)
+
+    @cached_property
+    def stalled(self) -> bool:
+        """Whether the row has waited so long, with none running, that no worker seems up."""
+        if self.analysis.status != Analysis.Status.QUEUED or self.waited_seconds < PATIENCE:
+            return False
+        return not queue_status()["running"]
+
+    @property
+    def poll_delay(self) -> int:
+        """Milliseconds until the page asks again: soon at first, then more and more rarely."""
+        for seconds, delay in POLL_DELAYS:
+            if self.waited_seconds < seconds:
+                return delay
+        return LONGEST_POLL_DELAY
+
+    @property
+    def sentence(self) -> str:
+        """The state in a sentence, read out by screen readers when it changes."""
+        analysis = self.analysis
+        if self.stalled:
+            return _(
+                "The radiograph is stored, but no worker seems to be running. "
+                "It will be read as soon as one is back."
+            )
+        return {
+            Analysis.Status.QUEUED: _("The radiograph is waiting for its turn."),
+            Analysis.Status.RUNNING: _("The radiograph is being read."),
+            Analysis.Status.DONE: _("The reading is ready: %(label)s.")
+            % {"label": analysis.get_label_display()},
+            Analysis.Status.FAILED: _("The reading failed."),
+        }[analysis.status]
+
+    @cached_property
+    def bars(self) -> list[Bar]:
+        probabilities = self.analysis.probabilities or {}
+        return [
+            Bar(label, str(Label(label).label), probabilities[label], label == self.analysis.label)
+            for label in LABELS
+            if label in probabilities
+        ]
+
+    @property
+    def class_meaning(self) -> str:
+        return MEANING_OF_CLASS.get(self.analysis.label, "")
+
+    @property
+    def certainty_meaning(self) -> str:
+        return MEANING_OF_CERTAINTY.get(self.analysis.certainty, "")
+
+    @property
+    def seconds(self) -> float | None:
+        """From the upload, or the retry, to the result."""
+        if not self.analysis.finished_at:
+            return None
+        return (self.analysis.finished_at - self.analysis.queued_at).total_seconds()
+
+    @property
+    def warnings(self) -> list[str]:
+        return [warning_sentence(entry) for entry in self.radiograph.warnings]
+
+    @cached_property
+    def reviews(self) -> list:
+        return list(self.analysis.reviews.select_related("doctor").order_by("-created_at", "-pk"))

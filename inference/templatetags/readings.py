@@ -1,0 +1,33 @@
+"""What pages of other apps show of readings."""
+
+from __future__ import annotations
+
+from django import template
+
+from inference.history_chart import history_chart
+from inference.models import Analysis
+from inference.selectors import patient_readings
+from patients.models import Patient
+
+register = template.Library()
+
+HISTORY_LIMIT = 100
+
+
+@register.inclusion_tag("readings/_history.html", takes_context=True)
+def patient_history(context, patient: Patient, current: Analysis | None = None) -> dict:
+    """The newest radiographs of ``patient`` with their readings, as a table and a chart."""
+    rows = list(patient_readings(context["request"].user, patient)[: HISTORY_LIMIT + 1])
+    return {
+        "patient": patient,
+        "current": current,
+        "rows": rows[:HISTORY_LIMIT],
+        "truncated": len(rows) > HISTORY_LIMIT,
+        "chart": history_chart(rows[:HISTORY_LIMIT]),
+    }
+
+
+@register.filter
+def top_probability(analysis: Analysis) -> float | None:
+    """The calibrated probability of the class that the reading names."""
+    return (analysis.probabilities or {}).get(analysis.label)

@@ -1,0 +1,14 @@
+from django.urls import path
+
+from . import views, views_new
+
+app_name = "inference"
+urlpatterns = [
+    path("readings/new/", views_new.reading_new, name="new"),
+    path("readings/inspect/", views_new.reading_inspect, name="inspect"),
+    path("radiographs/", views.reading_list, name="list"),
+    path("radiographs/<uuid:pk>/", views.reading_page, name="reading"),
+    path("radiographs/<uuid:pk>/status/", views.reading_status, name="status"),
+    path("radiographs/<uuid:pk>/retry/", views.reading_retry, name="retry"),
+    path("analyses/<uuid:pk>/review/", views.reading_review, name="review"),
+]

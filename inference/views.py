@@ -1,0 +1,138 @@
+"""Pages that show readings: the list, one reading, its state while it is awaited."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import practising_doctor_required
+from operations.services import access_record
+from patients.models import Patient
+from patients.selectors import patient_get
+from pneumoniapp.errors import CodedError
+from pneumoniapp.paging import keyset_page
+
+from .forms import ReadingFilterForm, ReviewForm
+from .models import Analysis
+from .presentation import ReadingView
+from .selectors import reading_get, readings_list
+from .services import analysis_requeue, review_create
+
+
+@require_GET
+@practising_doctor_required
+def reading_list(request: HttpRequest) -> HttpResponse:
+    """The doctor's radiographs with their readings, filtered by the address, in pages."""
+    form = ReadingFilterForm(request.GET)
+    lookups = form.lookups
+    page = keyset_page(
+        readings_list(request.user).filter(**lookups),
+        order="-radiograph__acquired_on",
+        key="radiograph__pk",
+        params=request.GET,
+    )
+    patient = None
+    if "radiograph__patient" in lookups:
+        patient = _visible_patient(request, lookups["radiograph__patient"])
+    access_record(
+        actor=request.user,
+        action="read",
+        object_type="radiology.radiograph",
+        object_id="list",
+        request=request,
+    )
+    context = {"page": page, "form": form, "patient": patient, "filtered": bool(lookups)}
+    return render(request, "readings/list.html", context)
+
+
+def _visible_patient(request: HttpRequest, pk: uuid.UUID) -> Patient | None:
+    try:
+        return patient_get(request.user, pk)
+    except Patient.DoesNotExist:
+        return None
+
+
+@require_GET
+@never_cache
+@practising_doctor_required
+def reading_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One radiograph with its reading, or with what is happening to it."""
+    analysis = _analysis_or_404(request, pk)
+    access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+    return _render_reading(request, analysis)
+
+
+def _render_reading(request, analysis, review_form=None, status: int = 200) -> HttpResponse:
+    context = {
+        "reading": ReadingView(analysis),
+        "review_form": review_form or ReviewForm(analysis=analysis),
+        "known": "known" in request.GET,
+    }
+    return render(request, "readings/reading.html", context, status=status)
+
+
+@require_GET
+@never_cache
+@practising_doctor_required
+def reading_status(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The fragment that the reading page asks for until the reading is finished.
+
+    ``shown`` names the state that the page shows: while that has not changed, only the
+    next question comes back, so that a screen reader is not told the same thing twice.
+    """
+    analysis = _analysis_or_404(request, pk)
+    reading = ReadingView(analysis)
+    changed = request.GET.get("shown") != reading.state
+    if changed and analysis.is_finished:
+        access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+    context = {
+        "reading": reading,
+        "changed": changed,
+        "review_form": ReviewForm(analysis=analysis) if changed else None,
+    }
+    return render(request, "readings/_status.html", context)
+
+
+@require_POST
+@practising_doctor_required
+def reading_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Send a failed reading to the queue again."""
+    analysis = _analysis_or_404(request, pk)
+    try:
+        analysis_requeue(analysis=analysis, requested_by=request.user)
+    except CodedError as error:
+        messages.error(request, str(error))
+    return redirect("inference:reading", pk)
+
+
+@require_POST
+@practising_doctor_required
+def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Approve or contest one analysis."""
+    try:
+        analysis = Analysis.objects.visible_to(request.user).get(pk=pk)
+    except Analysis.DoesNotExist as error:
+        raise Http404 from error
+    form = ReviewForm(request.POST, analysis=analysis)
+    if form.is_valid():
+        try:
+            review_create(analysis=analysis, doctor=request.user, **form.cleaned_data)
+        except CodedError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("Your judgement is recorded."))
+            return redirect("inference:reading", analysis.radiograph_id)
+    return _render_reading(request, analysis, form, status=422)
+
+
+def _analysis_or_404(request: HttpRequest, pk: uuid.UUID) -> Analysis:
+    try:
+        return reading_get(request.user, pk)
+    except Analysis.DoesNotExist as error:
+        raise Http404 from error

@@ -1,0 +1,38 @@
+"""The landing page and the pages that say that something went wrong."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.views.decorators.http import require_safe
+
+
+@require_safe
+def landing(request: HttpRequest) -> HttpResponse:
+    """What this is, for a visitor; for somebody signed in, where their work is."""
+    if request.user.is_authenticated:
+        # The list sends administrators and doctors who still wait where they belong.
+        return redirect("inference:list")
+    return render(request, "landing.html")
+
+
+def bad_request(request: HttpRequest, exception=None) -> HttpResponse:
+    return render(request, "errors/400.html", status=400)
+
+
+def permission_denied(request: HttpRequest, exception=None) -> HttpResponse:
+    return render(request, "errors/403.html", status=403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return render(request, "errors/403_csrf.html", status=403)
+
+
+def page_not_found(request: HttpRequest, exception=None) -> HttpResponse:
+    return render(request, "errors/404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Touches neither the database nor the session: either may be what failed."""
+    return HttpResponse(render_to_string("errors/500.html"), status=500)
