@@ -8,9 +8,11 @@ class InferenceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from operations import metrics
         from operations.health import register
 
-        from . import health
+        from . import health, telemetry
 
         register("queue", health.queue)
         register("model", health.model)
+        metrics.register(telemetry.readings)

@@ -8,9 +8,10 @@ class OperationsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, health
+        from . import checks, health, metrics, worker  # noqa: F401
 
         health.register("database", checks.database_answers)
         health.register("broker", checks.broker_answers)
         health.register("storage", checks.storage_keeps)
         health.register("workers", checks.workers_listen)
+        metrics.register(metrics.worker_heartbeats)

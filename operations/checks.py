@@ -50,7 +50,7 @@ def database_answers() -> dict:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchone()
-    return {"engine": connection.vendor}
+    return {}
 
 
 def broker_answers() -> dict:
@@ -59,7 +59,6 @@ def broker_answers() -> dict:
 
     with app.connection_for_write() as broker:
         broker.ensure_connection(max_retries=1, timeout=2)
-        broker.default_channel.client.ping() if broker.transport.driver_type == "redis" else None
     return {}
 
 

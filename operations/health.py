@@ -14,6 +14,8 @@ Check = Callable[[], dict]
 
 # Seconds that one check may take; all of them run side by side.
 LIMIT = 3.0
+# Seconds for which an answer is given again: anybody may ask, as often as they like.
+KEEP = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +28,8 @@ class _Entry:
 
 
 _entries: dict[str, _Entry] = {}
+_last: list = []
+_last_lock = threading.Lock()
 
 
 def register(name: str, check: Check) -> None:
@@ -62,6 +66,15 @@ def run_checks(limit: float = LIMIT) -> tuple[bool, dict[str, dict]]:
         thread.join(max(0.0, deadline - time.monotonic()))
     answers = {name: dict(results.get(name) or {"ok": False, "timeout": True}) for name in threads}
     return all(answer["ok"] for answer in answers.values()), answers
+
+
+def readiness() -> tuple[bool, dict[str, dict]]:
+    """The answer of :func:`run_checks`, at most ``KEEP`` seconds old."""
+    with _last_lock:
+        if not _last or time.monotonic() - _last[0] > KEEP:
+            answer = run_checks()
+            _last[:] = [time.monotonic(), answer]
+        return _last[1]
 
 
 def _run(name: str, entry: _Entry, results: dict[str, dict]) -> None:

@@ -3,9 +3,17 @@
 import os
 
 from celery import Celery
+from celery.signals import setup_logging
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pneumoniapp.settings.local")
 
 app = Celery("pneumoniapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+
+@setup_logging.connect
+def keep_djangos_logging(**_kwargs) -> None:
+    """Having a receiver at all keeps Celery from replacing what Django set up."""

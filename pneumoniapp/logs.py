@@ -82,7 +82,6 @@ def configure(*, json: bool, level: str) -> dict:
             fmt="iso" if json else "%H:%M:%S", utc=json, key="timestamp"
         ),
         structlog.stdlib.PositionalArgumentsFormatter(),
-        drop_routine,
         exception_without_values,
     ]
     number = level_number(level)
@@ -90,6 +89,7 @@ def configure(*, json: bool, level: str) -> dict:
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
+            drop_routine,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
