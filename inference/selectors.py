@@ -26,13 +26,29 @@ def reading_get(user, radiograph_pk) -> Analysis:
     return readings_list(user).get(radiograph=radiograph_pk)
 
 
-def analysis_get(user, pk) -> Analysis:
-    """One analysis, current or not; raises ``Analysis.DoesNotExist``."""
+def reading_is_finished(user, radiograph_pk) -> bool:
+    """Whether the newest analysis of one radiograph is done or failed: one small query.
+
+    A radiograph that ``user`` may not see is never finished.
+    """
     return (
         Analysis.objects.visible_to(user)
-        .select_related("radiograph__patient", "model_version")
-        .get(pk=pk)
+        .current()
+        .filter(
+            radiograph=radiograph_pk, status__in=[Analysis.Status.DONE, Analysis.Status.FAILED]
+        )
+        .exists()
     )
+
+
+def analyses_list(user) -> AnalysisQuerySet:
+    """All analyses that ``user`` may see, those that were replaced included, newest first."""
+    return Analysis.objects.visible_to(user).select_related("radiograph__patient", "model_version")
+
+
+def analysis_get(user, pk) -> Analysis:
+    """One analysis, current or not; raises ``Analysis.DoesNotExist``."""
+    return analyses_list(user).get(pk=pk)
 
 
 def patient_readings(user, patient) -> AnalysisQuerySet:

@@ -11,6 +11,15 @@ class PatientExistsError(PermanentError):
     sentence = _("You have a patient with this identifier already.")
 
 
+class PatientConflictError(PermanentError):
+    code = "patient_conflict"
+    status = 409
+    sentence = _(
+        "You have a patient with this identifier whose sex or birth date is different. "
+        "Correct the patient first, or send the right values."
+    )
+
+
 class BirthDateInFutureError(PermanentError):
     code = "birth_date_in_future"
     sentence = _("A birth date can't be in the future.")

@@ -27,6 +27,11 @@ def patient_get(user, pk) -> Patient:
     return Patient.objects.visible_to(user).get(pk=pk)
 
 
+def patients_by_identifier(user, identifier: str) -> QuerySet[Patient]:
+    """The patient with exactly this identifier, whatever its case: one row or none."""
+    return patients_list(user).filter(identifier__iexact=identifier_normalize(identifier))
+
+
 def patients_search(user, words: str, *, limit: int = SEARCH_LIMIT) -> list[Patient]:
     """At most ``limit`` patients whose identifier contains ``words``, in its order.
 

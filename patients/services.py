@@ -10,7 +10,12 @@ from django.utils import timezone
 
 from operations.services import access_record
 
-from .errors import BirthDateInFutureError, BirthDateTooEarlyError, PatientExistsError
+from .errors import (
+    BirthDateInFutureError,
+    BirthDateTooEarlyError,
+    PatientConflictError,
+    PatientExistsError,
+)
 from .models import Patient
 
 EARLIEST_BIRTH_YEAR = 1880
@@ -38,6 +43,30 @@ def patient_create(
     )
     _save(patient)
     access_record(actor=owner, action="create", obj=patient, request=request)
+    return patient
+
+
+def patient_get_or_create(
+    *, owner, identifier: str, sex: str, birth_date: dt.date, request=None
+) -> Patient:
+    """The patient whom ``owner`` knows by ``identifier``, made if there is none.
+
+    Nothing known is overwritten: raises :class:`PatientConflictError` when sex or birth
+    date differ, else what :func:`patient_create` raises.
+    """
+    found = Patient.objects.visible_to(owner).filter(
+        identifier__iexact=identifier_normalize(identifier)
+    )
+    patient = found.first()
+    if patient is None:
+        try:
+            return patient_create(
+                owner=owner, identifier=identifier, sex=sex, birth_date=birth_date, request=request
+            )
+        except PatientExistsError:  # made by another request meanwhile
+            patient = found.get()
+    if (patient.sex, patient.birth_date) != (sex, birth_date):
+        raise PatientConflictError
     return patient
 
 
