@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -232,7 +232,9 @@ class Review(models.Model):
     )
     verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict.choices)
     label = models.CharField(_("the doctor's class"), max_length=16, choices=Label.choices)
-    comment = models.TextField(_("comment"), max_length=2000, blank=True)
+    comment = models.TextField(
+        _("comment"), max_length=2000, blank=True, validators=[MaxLengthValidator(2000)]
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from operations.services import access_record
 from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
+from pneumoniapp.tasks import QUEUES
 from radiology.models import Radiograph
 
 from .errors import (
@@ -335,7 +336,7 @@ def _messages_waiting() -> int:
 
     with analyse.app.connection_for_write() as connection:
         declared = connection.default_channel.queue_declare(
-            queue=analyse.queue, durable=True, auto_delete=False
+            queue=QUEUES[analyse.name], durable=True, auto_delete=False
         )
     return declared.message_count
 

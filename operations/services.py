@@ -50,7 +50,7 @@ def access_record(
         address=(request.META.get("REMOTE_ADDR") or None) if request else None,
         request_id=structlog.contextvars.get_contextvars().get("request_id", ""),
     )
-    event.clean_fields(exclude=["actor"])
+    event.clean_fields(exclude=["actor"] if event.address else ["actor", "address"])
     if action != AccessEvent.Action.READ:
         event.save(force_insert=True)
         return

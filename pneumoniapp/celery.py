@@ -6,10 +6,13 @@ from celery import Celery
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from .tasks import route
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pneumoniapp.settings.local")
 
 app = Celery("pneumoniapp")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_routes = (route,)
 app.autodiscover_tasks()
 app.steps["worker"].add(DjangoStructLogInitStep)
 

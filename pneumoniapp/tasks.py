@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 from celery import shared_task
 
+# The queue of each task by its name; the Celery application routes by it.
+QUEUES: dict[str, str] = {}
+
 
 def idempotent_task(*, queue: str, hard_limit: int = 60) -> Callable:
     """Make a task that may be delivered twice or lose its worker without harm.
@@ -18,9 +21,11 @@ def idempotent_task(*, queue: str, hard_limit: int = 60) -> Callable:
     """
 
     def decorate(function: Callable):
+        name = f"{function.__module__}.{function.__name__}"
+        QUEUES[name] = queue
         return shared_task(
+            name=name,
             bind=False,
-            queue=queue,
             acks_late=True,
             reject_on_worker_lost=True,
             ignore_result=True,
@@ -29,3 +34,8 @@ def idempotent_task(*, queue: str, hard_limit: int = 60) -> Callable:
         )(function)
 
     return decorate
+
+
+def route(name: str, *_args, **_kwargs) -> dict | None:
+    """Celery's ``task_routes``: the queue that the task was declared with."""
+    return {"queue": QUEUES[name]} if name in QUEUES else None

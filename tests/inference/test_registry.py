@@ -1,0 +1,222 @@
+"""Registration, promotion and rollback of model versions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from inference.errors import (
+    AlreadyInProductionError,
+    ModelFolderInvalidError,
+    ModelVersionConflictError,
+    ModelVersionUnknownError,
+    NoPreviousVersionError,
+)
+from inference.models import ModelVersion, Promotion
+from inference.registry import read_facts, version_directory, version_get
+from inference.selectors import model_production
+from inference.services import model_promote, model_register, model_rollback
+from operations.models import AccessEvent
+from tests.accounts.factories import AdminFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_registered_folder_is_copied_whole(shipped):
+    version = model_register(directory=shipped)
+    assert not version.in_production
+    copy = version_directory(version)
+    assert read_facts(copy) == read_facts(shipped) == version.facts
+    for entry in version.facts["files"].values():
+        assert (copy / entry["name"]).read_bytes() == (shipped / entry["name"]).read_bytes()
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+
+
+def test_registering_the_same_folder_again_changes_nothing(shipped):
+    assert model_register(directory=shipped) == model_register(directory=shipped)
+    assert ModelVersion.objects.count() == 1
+
+
+def test_registering_again_repairs_a_damaged_copy(shipped):
+    version = model_register(directory=shipped)
+    weights = version_directory(version) / "model.tflite"
+    weights.write_bytes(b"damaged")
+    model_register(directory=shipped)
+    assert weights.read_bytes() == (shipped / "model.tflite").read_bytes()
+    assert len(list(version_directory(version).parent.iterdir())) == 1
+
+
+def test_other_content_under_the_same_name_is_refused(shipped, folder_like):
+    version = model_register(directory=shipped)
+    other = folder_like(
+        version=version.version, thresholds={"certainty": {"high": 0.99, "moderate": 0.9}}
+    )
+    with pytest.raises(ModelVersionConflictError):
+        model_register(directory=other)
+    assert read_facts(version_directory(version)) == version.facts
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"format": 2},
+        {"name": "../../etc"},
+        {"name": ""},
+        {"version": "a/b"},
+        {"labels": ["lung_opacity", "normal", "not_normal"]},
+        {"preprocessing_version": "0"},
+        {"input_size": [224, 224]},
+        {"calibration": {"temperature": 0}},
+        {"calibration": {}},
+        {"thresholds": {"certainty": {"high": 0.5, "moderate": 0.9}}},
+        {"files": {}},
+        {"files": None},
+        {"labels": None},
+    ],
+)
+def test_wrong_facts_are_refused(folder_like, facts):
+    with pytest.raises(ModelFolderInvalidError):
+        model_register(directory=folder_like(**({"version": "9"} | facts)))
+    assert not ModelVersion.objects.exists()
+
+
+def test_a_file_named_outside_the_folder_is_refused(folder_like, shipped):
+    files = read_facts(shipped)["files"]
+    files["keras"]["name"] = "../model.keras"
+    with pytest.raises(ModelFolderInvalidError):
+        model_register(directory=folder_like(version="9", files=files))
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "model.keras", "classifier.npy", "facts.json"])
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+def test_a_damaged_folder_is_refused(folder_like, settings, name, damage):
+    folder = folder_like(version="9")
+    if damage == "missing":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(b"x" + (folder / name).read_bytes())
+    with pytest.raises(ModelFolderInvalidError):
+        model_register(directory=folder)
+    assert not ModelVersion.objects.exists()
+    assert list(settings.MODEL_ROOT.rglob("*.tflite")) == []
+
+
+@pytest.fixture
+def three(shipped, folder_like):
+    """Three registered versions; none is in production."""
+    return [model_register(directory=folder_like(version=v)) for v in ("t1", "t2", "t3")]
+
+
+def test_one_version_is_in_production_and_each_change_is_recorded(three):
+    admin = AdminFactory()
+    first, second, _ = three
+    model_promote(model_version=first, by=admin)
+    model_promote(model_version=second, by=admin)
+    assert model_production() == second
+    assert ModelVersion.objects.filter(in_production=True).count() == 1
+    newest, oldest = Promotion.objects.all()
+    assert (newest.model_version, newest.previous, newest.by) == (second, first, admin)
+    assert (oldest.model_version, oldest.previous) == (first, None)
+    assert AccessEvent.objects.filter(actor=admin, action="update").count() == 2
+
+
+def test_the_version_in_production_is_not_promoted_again(three):
+    model_promote(model_version=three[0])
+    with pytest.raises(AlreadyInProductionError):
+        model_promote(model_version=three[0])
+    assert Promotion.objects.count() == 1
+
+
+def test_a_version_with_damaged_files_is_not_promoted(three):
+    model_promote(model_version=three[0])
+    (version_directory(three[1]) / "model.tflite").write_bytes(b"damaged")
+    with pytest.raises(ModelFolderInvalidError):
+        model_promote(model_version=three[1])
+    assert model_production() == three[0]
+
+
+def test_each_rollback_goes_one_further_back(three):
+    for version in three:
+        model_promote(model_version=version)
+    assert model_rollback().model_version == three[1]
+    assert model_rollback().model_version == three[0]
+    assert model_production() == three[0]
+    with pytest.raises(NoPreviousVersionError):
+        model_rollback()
+    kinds = list(Promotion.objects.values_list("kind", flat=True))
+    assert kinds == ["rollback", "rollback", "promote", "promote", "promote"]
+
+
+def test_a_rollback_after_a_second_promotion_of_the_same_version(three):
+    for version in (three[0], three[1], three[0], three[2], three[0]):
+        model_promote(model_version=version)
+    assert model_rollback().model_version == three[2]
+
+
+def test_nothing_to_roll_back():
+    with pytest.raises(NoPreviousVersionError):
+        model_rollback()
+
+
+def test_version_get(three):
+    assert version_get(str(three[0])) == three[0]
+    for unknown in ("nothing", "nothing:1", f"{three[0].name}:", ""):
+        with pytest.raises(ModelVersionUnknownError):
+            version_get(unknown)
+
+
+# --- Commands -------------------------------------------------------------------------------
+
+
+def test_the_shipped_model_is_registered_and_promoted_once(shipped, capsys):
+    for _ in range(2):
+        call_command("models", "register", "--shipped", "--promote-if-none")
+    version = ModelVersion.objects.get(in_production=True)
+    assert version.facts == read_facts(shipped)
+    assert Promotion.objects.count() == 1
+    assert capsys.readouterr().out.splitlines()[-1] == f"{version} in production"
+
+
+def test_a_new_shipped_model_does_not_replace_the_one_in_production(shipped, folder_like):
+    present = model_register(directory=folder_like(version="t1"), promote=True)
+    call_command("models", "register", "--shipped", "--promote-if-none")
+    assert model_production() == present
+
+
+def test_the_list_of_versions(three, capsys):
+    model_promote(model_version=three[1])
+    capsys.readouterr()
+    call_command("models", "list", "--json")
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [entry["model"] for entry in listed if entry["in_production"]] == [str(three[1])]
+    assert len(listed) == 3
+    call_command("models")
+    assert f"* {three[1]}" in capsys.readouterr().out
+
+
+def test_promote_and_rollback_commands(three, capsys):
+    admin = AdminFactory()
+    call_command("promote", str(three[0]))
+    call_command("promote", str(three[1]), by=admin.email.upper())
+    assert model_production() == three[1]
+    call_command("rollback", by=admin.email)
+    assert model_production() == three[0]
+    assert Promotion.objects.filter(by=admin).count() == 2
+    assert capsys.readouterr().out.splitlines()[-1] == f"{three[0]} in production"
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["promote", "nothing:1"], "model_version_unknown"),
+        (["rollback"], "no_previous_model_version"),
+        (["models", "register", "/nowhere"], "model_folder_invalid"),
+        (["models", "register"], "No model folder"),
+        (["rollback", "--by", "nobody@example.org"], "No administrator"),
+    ],
+)
+def test_a_refused_command_says_why(command, code):
+    with pytest.raises(CommandError, match=code):
+        call_command(*command)
