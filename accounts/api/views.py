@@ -1,0 +1,89 @@
+"""Tokens and the account behind one, over REST."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.tokens import credentials_check, token_create, token_revoke
+from pneumoniapp.api.throttles import AnonymousThrottle, TokenThrottle
+from pneumoniapp.api.views import ApiView
+
+from .permissions import HasToken
+from .serializers import CredentialsSerializer, MeSerializer, TokenSerializer
+
+CREDENTIALS = OpenApiExample(
+    "A doctor",
+    value={"email": "docteur.demo@example.org", "password": "demonstration"},
+    request_only=True,
+)
+
+
+class TokenView(ApiView):
+    """Gives tokens to doctors who may practise."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+    throttle_classes = [AnonymousThrottle, TokenThrottle]
+    problems = {
+        "post": (
+            "invalid_credentials",
+            "email_not_confirmed",
+            "account_pending",
+            "account_suspended",
+            "account_inactive",
+            "not_a_doctor",
+            "too_many_tokens",
+            "too_many_attempts",
+        )
+    }
+
+    @extend_schema(
+        operation_id="auth_token",
+        tags=["account"],
+        summary="Get a token",
+        description="For a doctor with a confirmed e-mail address who may practise. An unknown "
+        "address and a wrong password are answered alike, and failed attempts count "
+        "together with those of the login page. Keep the token: each call makes one more.",
+        request=CredentialsSerializer,
+        responses={200: TokenSerializer},
+        examples=[CREDENTIALS],
+    )
+    def post(self, request: Request) -> Response:
+        credentials = CredentialsSerializer(data=request.data)
+        credentials.is_valid(raise_exception=True)
+        doctor = credentials_check(request=request._request, **credentials.validated_data)
+        token, text = token_create(doctor=doctor, request=request._request)
+        return Response(TokenSerializer({"token": text, "expiry": token.expiry}).data)
+
+
+class LogoutView(ApiView):
+    """Ends the token that the request carries."""
+
+    permission_classes = [HasToken]
+
+    @extend_schema(
+        operation_id="auth_logout",
+        tags=["account"],
+        summary="Revoke this token",
+        request=None,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        token_revoke(token=request.auth, by=request.user, request=request._request)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class MeView(ApiView):
+    """The account behind the token."""
+
+    permission_classes = [HasToken]
+
+    @extend_schema(
+        operation_id="me", tags=["account"], summary="Your account", responses={200: MeSerializer}
+    )
+    def get(self, request: Request) -> Response:
+        return Response(MeSerializer(request.user).data)

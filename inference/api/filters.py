@@ -1,0 +1,46 @@
+"""Filters of the lists of radiographs and analyses."""
+
+from __future__ import annotations
+
+import django_filters
+
+from inference.models import Analysis, Certainty, Label
+from patients.models import Patient
+from pneumoniapp.api.filters import IsoDateFilter, VisibleFilter
+from radiology.models import Radiograph
+
+CERTAINTY_HELP = "How far the reading may be believed."
+
+
+class RadiographFilters(django_filters.FilterSet):
+    patient = VisibleFilter(
+        "radiograph__patient_id", model=Patient, help_text="Radiographs of this patient."
+    )
+    status = django_filters.ChoiceFilter(
+        choices=Analysis.Status.choices, help_text="The status of the newest analysis."
+    )
+    label = django_filters.ChoiceFilter(choices=Label.choices, help_text="Its class.")
+    certainty = django_filters.ChoiceFilter(choices=Certainty.choices, help_text=CERTAINTY_HELP)
+    acquired_from = IsoDateFilter(
+        "radiograph__acquired_on", "gte", help_text="Taken on this day or later."
+    )
+    acquired_to = IsoDateFilter(
+        "radiograph__acquired_on", "lte", help_text="Taken on this day or earlier."
+    )
+
+    class Meta:
+        model = Analysis
+        fields: list[str] = []
+
+
+class AnalysisFilters(django_filters.FilterSet):
+    radiograph = VisibleFilter(
+        "radiograph_id", model=Radiograph, help_text="Analyses of this radiograph."
+    )
+    status = django_filters.ChoiceFilter(choices=Analysis.Status.choices)
+    label = django_filters.ChoiceFilter(choices=Label.choices, help_text="The class.")
+    certainty = django_filters.ChoiceFilter(choices=Certainty.choices, help_text=CERTAINTY_HELP)
+
+    class Meta:
+        model = Analysis
+        fields: list[str] = []

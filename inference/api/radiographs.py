@@ -1,0 +1,159 @@
+"""Radiographs with their readings over REST: send one, wait for it, list them."""
+
+from __future__ import annotations
+
+import time
+
+from django.db import transaction
+from django.http import Http404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, OpenApiRequest, extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+
+from inference.models import Analysis
+from inference.selectors import reading_get, reading_is_finished, readings_list
+from inference.services import Reading, reading_submit
+from operations.services import access_record
+from patients.services import patient_get_or_create
+from pneumoniapp.api.parsers import UploadParser
+from pneumoniapp.api.schema import location_header
+from pneumoniapp.api.views import ApiViewSet
+
+from .filters import RadiographFilters
+from .serializers import RadiographSerializer, RadiographUploadSerializer
+
+LONGEST_WAIT = 10
+# Seconds between two looks at the row while a request waits: short for the usual case.
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.02, 0.25, 1.2
+
+WAIT = OpenApiParameter(
+    "wait",
+    {"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
+    description="Answer as soon as the analysis is done or failed, or after so many seconds.",
+)
+
+
+@extend_schema(tags=["radiographs"])
+class RadiographViewSet(ApiViewSet):
+    """The doctor's radiographs, each with its newest analysis."""
+
+    serializer_class = RadiographSerializer
+    filterset_class = RadiographFilters
+    parser_classes = [UploadParser]
+    cursor_field = "radiograph_id"
+    query_parameters = {"retrieve": frozenset({"wait"})}
+    problems = {
+        "create": (
+            "not_found",
+            "patient_conflict",
+            "birth_date_in_future",
+            "birth_date_too_early",
+        )
+    }
+
+    def get_queryset(self):
+        return readings_list(self.request.user)
+
+    @extend_schema(
+        summary="List radiographs",
+        description="Those received last come first, each with its newest analysis.",
+    )
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        access_record(
+            actor=request.user,
+            action="read",
+            object_type="radiology.radiograph",
+            object_id="list",
+            request=request,
+        )
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        summary="Send a radiograph",
+        description="The file is checked and stored without the patient's identity, and its "
+        "analysis is queued: `202`, with the address of the radiograph in `Location`. Ask "
+        "there, with `?wait=10`, for the result. A file that you have sent before is not "
+        "stored twice: `200`, with the address of what is known. Nothing is kept of a "
+        "request that is refused.",
+        request={"multipart/form-data": OpenApiRequest(RadiographUploadSerializer)},
+        responses={202: RadiographSerializer, 200: RadiographSerializer},
+        parameters=[location_header(200, 202)],
+    )
+    def create(self, request: Request) -> Response:
+        values = RadiographUploadSerializer(
+            data=request.data, context=self.get_serializer_context()
+        )
+        values.is_valid(raise_exception=True)
+        reading = self._submit(request, **values.validated_data)
+        address = reverse("api:radiograph-detail", [reading.radiograph.pk], request=request)
+        analysis = reading_get(request.user, reading.radiograph.pk)
+        return Response(
+            self.get_serializer(analysis).data,
+            status=status.HTTP_202_ACCEPTED if reading.created else status.HTTP_200_OK,
+            headers={"Location": address},
+        )
+
+    @staticmethod
+    @transaction.atomic
+    def _submit(request: Request, *, file, acquired_on=None, patient=None, **person) -> Reading:
+        """Patient, radiograph and analysis, or none of them."""
+        if patient is None:
+            patient = patient_get_or_create(
+                owner=request.user,
+                identifier=person["patient_identifier"],
+                sex=person["sex"],
+                birth_date=person["birth_date"],
+                request=request,
+            )
+        return reading_submit(
+            patient=patient, uploaded_by=request.user, file=file, acquired_on=acquired_on
+        )
+
+    @extend_schema(
+        summary="One radiograph with its newest analysis",
+        description="`status` says how far it is: `queued`, `running`, `done` or `failed`.",
+        parameters=[WAIT],
+    )
+    def retrieve(self, request: Request, pk) -> Response:
+        seconds = self._wait_seconds(request)
+        analysis = self._reading(request, pk)
+        if seconds and not analysis.is_finished:
+            self._wait(request, pk, seconds)
+            analysis = self._reading(request, pk)
+        access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+        return Response(self.get_serializer(analysis).data)
+
+    @staticmethod
+    def _reading(request: Request, pk) -> Analysis:
+        try:
+            return reading_get(request.user, pk)
+        except Analysis.DoesNotExist as error:
+            raise Http404 from error
+
+    @staticmethod
+    def _wait_seconds(request: Request) -> int:
+        text = request.query_params.get("wait", "0")
+        if text not in map(str, range(LONGEST_WAIT + 1)):
+            message = _("Give a whole number from 0 to %(limit)s.") % {"limit": LONGEST_WAIT}
+            raise ValidationError({"wait": [ErrorDetail(message, "invalid")]})
+        return int(text)
+
+    @staticmethod
+    def _wait(request: Request, pk, seconds: int) -> None:
+        """Return when the newest analysis is finished, at the latest after ``seconds``.
+
+        Each look is one small query outside any transaction, so nothing is locked or
+        kept from being seen meanwhile.
+        """
+        end = time.monotonic() + seconds
+        pause = FIRST_PAUSE
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(pause, left))
+            if reading_is_finished(request.user, pk):
+                return
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)

@@ -1,0 +1,295 @@
+"""Radiographs, analyses, reviews and model versions as programs see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from inference.models import LABELS, Analysis, Certainty, Label, ModelVersion, Review
+from patients.api.serializers import IdentifierField
+from patients.models import Patient
+from pneumoniapp.api.serializers import (
+    StrictCharField,
+    StrictChoiceField,
+    StrictDateField,
+    StrictSerializer,
+    VisibleField,
+)
+from radiology.api.serializers import RadiographHeaderSerializer, WarningSerializer
+
+PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+PROBABILITIES = {
+    "type": "object",
+    "required": list(LABELS),
+    "properties": dict.fromkeys(LABELS, PROBABILITY),
+    "additionalProperties": False,
+    "nullable": True,
+}
+
+
+class ErrorSerializer(serializers.Serializer):
+    """Why there is no reading."""
+
+    code = serializers.CharField(help_text="Stable, never changes its meaning.")
+    detail = serializers.CharField(help_text="A sentence in the language of the request.")
+
+
+class ModelReferenceSerializer(serializers.ModelSerializer):
+    """Which version of which model made a reading."""
+
+    class Meta:
+        model = ModelVersion
+        fields = ["id", "name", "version"]
+
+
+class AnalysisSerializer(serializers.ModelSerializer):
+    """One run of one model version on one radiograph. It assists; it never decides."""
+
+    radiograph = serializers.UUIDField(source="radiograph_id", read_only=True)
+    is_current = serializers.SerializerMethodField(
+        help_text="Whether this is the newest analysis of the radiograph."
+    )
+    status = serializers.ChoiceField(
+        choices=Analysis.Status.choices,
+        read_only=True,
+        help_text="`queued`, then `running`, then `done` or `failed`.",
+    )
+    error = serializers.SerializerMethodField(help_text="Only when `status` is `failed`.")
+    label = serializers.SerializerMethodField(help_text="The class with the largest probability.")
+    probabilities = serializers.SerializerMethodField(help_text="Calibrated; they sum to 1.")
+    certainty = serializers.SerializerMethodField(
+        help_text="How far the reading may be believed. `low`: a person must look."
+    )
+    model = ModelReferenceSerializer(source="model_version", read_only=True, allow_null=True)
+    timings = serializers.DictField(
+        child=serializers.FloatField(), read_only=True, help_text="Milliseconds by step."
+    )
+    map = serializers.SerializerMethodField(
+        help_text="Address of the class activation map (PNG), once there is one."
+    )
+
+    class Meta:
+        model = Analysis
+        fields = [
+            "id",
+            "radiograph",
+            "is_current",
+            "status",
+            "error",
+            "label",
+            "probabilities",
+            "certainty",
+            "model",
+            "timings",
+            "map",
+            "attempts",
+            "queued_at",
+            "started_at",
+            "finished_at",
+        ]
+        read_only_fields = fields
+
+    def get_is_current(self, analysis: Analysis) -> bool:
+        return bool(analysis.is_current)
+
+    @extend_schema_field(ErrorSerializer(allow_null=True))
+    def get_error(self, analysis: Analysis) -> dict | None:
+        if not analysis.error_code:
+            return None
+        return {"code": analysis.error_code, "detail": analysis.error_sentence}
+
+    @extend_schema_field(serializers.ChoiceField(choices=Label.choices, allow_null=True))
+    def get_label(self, analysis: Analysis) -> str | None:
+        return analysis.label or None
+
+    @extend_schema_field(PROBABILITIES)
+    def get_probabilities(self, analysis: Analysis) -> dict | None:
+        return analysis.probabilities
+
+    @extend_schema_field(serializers.ChoiceField(choices=Certainty.choices, allow_null=True))
+    def get_certainty(self, analysis: Analysis) -> str | None:
+        return analysis.certainty or None
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_map(self, analysis: Analysis) -> str | None:
+        if not analysis.map:
+            return None
+        return reverse("api:analysis-map", [analysis.pk], request=self.context["request"])
+
+
+class PatientReferenceSerializer(serializers.ModelSerializer):
+    """Whose radiograph it is."""
+
+    class Meta:
+        model = Patient
+        fields = ["id", "identifier", "sex", "birth_date"]
+        read_only_fields = fields
+
+
+class RadiographSerializer(serializers.Serializer):
+    """A radiograph with its newest analysis. The instance is that analysis."""
+
+    id = serializers.UUIDField(source="radiograph_id")
+    status = serializers.ChoiceField(
+        choices=Analysis.Status.choices, help_text="The status of the newest analysis."
+    )
+    error = serializers.SerializerMethodField(help_text="Only when `status` is `failed`.")
+    warnings = WarningSerializer(many=True, source="radiograph.warnings")
+    patient = PatientReferenceSerializer(source="radiograph.patient")
+    acquired_on = serializers.DateField(source="radiograph.acquired_on")
+    received_at = serializers.DateTimeField(source="radiograph.received_at")
+    header = RadiographHeaderSerializer(source="radiograph")
+    analysis = AnalysisSerializer(source="*")
+    preview = serializers.SerializerMethodField(
+        help_text="Address of the rendered radiograph (JPEG), once there is one."
+    )
+    dicom = serializers.SerializerMethodField(help_text="Address of the stored DICOM file.")
+
+    @extend_schema_field(ErrorSerializer(allow_null=True))
+    def get_error(self, analysis: Analysis) -> dict | None:
+        return AnalysisSerializer.get_error(None, analysis)
+
+    @extend_schema_field(serializers.URLField(allow_null=True))
+    def get_preview(self, analysis: Analysis) -> str | None:
+        return (
+            self._address("radiograph-preview", analysis) if analysis.radiograph.preview else None
+        )
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_dicom(self, analysis: Analysis) -> str:
+        return self._address("radiograph-dicom", analysis)
+
+    def _address(self, name: str, analysis: Analysis) -> str:
+        return reverse(f"api:{name}", [analysis.radiograph_id], request=self.context["request"])
+
+
+class RadiographUploadSerializer(StrictSerializer):
+    """A radiograph, and whose it is: `patient`, or else the other three values.
+
+    With `patient_identifier`, `birth_date` and `sex` the patient is recorded if you have
+    none with this identifier; if you have one, the values must be the same.
+    """
+
+    NEW_PATIENT = ("patient_identifier", "birth_date", "sex")
+
+    file = serializers.FileField(
+        allow_empty_file=True, help_text="A DICOM file of one frontal chest radiograph."
+    )
+    patient = VisibleField(Patient, required=False, help_text="The key of one of your patients.")
+    patient_identifier = IdentifierField(required=False)
+    birth_date = StrictDateField(required=False, help_text="The patient's, as YYYY-MM-DD.")
+    sex = StrictChoiceField(
+        choices=Patient.Sex.choices, required=False, help_text="The patient's: F, M or O (other)."
+    )
+    acquired_on = StrictDateField(
+        required=False,
+        help_text="Date of the radiograph, as YYYY-MM-DD; the file's own unless it is given.",
+    )
+
+    schema_rules = {
+        "oneOf": [
+            {
+                "required": ["patient"],
+                "not": {"anyOf": [{"required": [name]} for name in NEW_PATIENT]},
+            },
+            {"required": list(NEW_PATIENT), "not": {"required": ["patient"]}},
+        ]
+    }
+
+    def validate(self, values: dict) -> dict:
+        if "patient" in values:
+            wrong = [name for name in self.NEW_PATIENT if name in values]
+            message = _("Send either the patient or these values.")
+            code = "invalid"
+        else:
+            wrong = [name for name in self.NEW_PATIENT if name not in values]
+            message = _("Send this value, or the patient.")
+            code = "required"
+        if wrong:
+            error = serializers.ErrorDetail(str(message), code)
+            raise serializers.ValidationError({name: [error] for name in wrong})
+        return values
+
+
+class ReviewInputSerializer(StrictSerializer):
+    """A doctor's judgement of a finished analysis."""
+
+    verdict = StrictChoiceField(choices=Review.Verdict.choices)
+    label = StrictChoiceField(
+        choices=Label.choices,
+        required=False,
+        help_text="The right class. Needed to contest; to approve, it is the analysis's own.",
+    )
+    comment = StrictCharField(
+        required=False, allow_blank=True, max_length=2000, help_text="Name no patient here."
+    )
+
+
+class ReviewSerializer(serializers.ModelSerializer):
+    """A doctor's judgement of one analysis. None is ever changed; the newest counts."""
+
+    analysis = serializers.UUIDField(source="analysis_id", read_only=True)
+    mine = serializers.SerializerMethodField(help_text="Whether you wrote it.")
+
+    class Meta:
+        model = Review
+        fields = ["id", "analysis", "verdict", "label", "comment", "mine", "created_at"]
+        read_only_fields = fields
+
+    def get_mine(self, review: Review) -> bool:
+        return review.doctor_id == self.context["request"].user.pk
+
+
+class ModelVersionSerializer(serializers.ModelSerializer):
+    """One trained network with what is known of it."""
+
+    in_production = serializers.SerializerMethodField(
+        help_text="Whether new radiographs are read by this version."
+    )
+    labels = serializers.SerializerMethodField(help_text="The classes, in the network's order.")
+    thresholds = serializers.SerializerMethodField(help_text="Lower limits of certainty.")
+    calibration = serializers.SerializerMethodField()
+    metrics = serializers.SerializerMethodField(help_text="Measured, by split of the data.")
+    data = serializers.SerializerMethodField(help_text="What it was trained on.")
+
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "id",
+            "name",
+            "version",
+            "in_production",
+            "architecture",
+            "labels",
+            "preprocessing_version",
+            "sha256",
+            "thresholds",
+            "calibration",
+            "metrics",
+            "data",
+            "registered_at",
+        ]
+        read_only_fields = fields
+
+    def get_in_production(self, version: ModelVersion) -> bool:
+        return bool(version.in_production)
+
+    def get_labels(self, version: ModelVersion) -> list[str]:
+        return version.facts.get("labels", [])
+
+    def get_thresholds(self, version: ModelVersion) -> dict[str, Any]:
+        return version.facts.get("thresholds", {})
+
+    def get_calibration(self, version: ModelVersion) -> dict[str, Any]:
+        return version.facts.get("calibration", {})
+
+    def get_metrics(self, version: ModelVersion) -> dict[str, Any]:
+        return version.facts.get("metrics", {})
+
+    def get_data(self, version: ModelVersion) -> dict[str, Any]:
+        return version.facts.get("data", {})

@@ -1,0 +1,138 @@
+"""Analyses, reviews and model versions over REST; radiographs are in ``radiographs.py``."""
+
+from __future__ import annotations
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from inference.models import Analysis
+from inference.selectors import analyses_list, analysis_reviews, model_versions_list
+from inference.services import analysis_requeue, review_create
+from operations.services import access_record
+from pneumoniapp.api.views import ApiViewSet
+from radiology.api.views import stored_file
+
+from .filters import AnalysisFilters
+from .serializers import (
+    AnalysisSerializer,
+    ModelVersionSerializer,
+    ReviewInputSerializer,
+    ReviewSerializer,
+)
+
+
+@extend_schema(tags=["analyses"])
+class AnalysisViewSet(ApiViewSet):
+    """Every run of a model version on one of the doctor's radiographs."""
+
+    serializer_class = AnalysisSerializer
+    filterset_class = AnalysisFilters
+    list_actions = ("list", "reviews")
+    problems = {
+        "map": ("not_ready",),
+        "retry": ("analysis_not_retriable",),
+        "review": ("analysis_not_done", "review_label_mismatch"),
+    }
+
+    def get_queryset(self):
+        return analyses_list(self.request.user)
+
+    def get_analysis(self) -> Analysis:
+        return get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
+
+    @extend_schema(
+        summary="List analyses", description="The newest first, those that were replaced included."
+    )
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        access_record(
+            actor=request.user,
+            action="read",
+            object_type="inference.analysis",
+            object_id="list",
+            request=request,
+        )
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(summary="One analysis")
+    def retrieve(self, request: Request, pk) -> Response:
+        analysis = self.get_analysis()
+        access_record(actor=request.user, action="read", obj=analysis, request=request)
+        return Response(self.get_serializer(analysis).data)
+
+    @extend_schema(
+        summary="The class activation map",
+        description="A PNG with transparency, to be laid over the preview: what the model "
+        "looked at for the class that it gave.",
+        responses={(200, "image/png"): OpenApiTypes.BINARY},
+    )
+    @action(detail=True)
+    def map(self, request: Request, pk) -> Response:
+        analysis = self.get_analysis()
+        access_record(actor=request.user, action="read", obj=analysis, request=request)
+        return stored_file(analysis.map, "image/png")
+
+    @extend_schema(
+        summary="Try a failed analysis again",
+        request=None,
+        responses={202: AnalysisSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk) -> Response:
+        analysis = analysis_requeue(analysis=self.get_analysis(), requested_by=request.user)
+        return Response(self.get_serializer(analysis).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        operation_id="analyses_reviews_list",
+        summary="The reviews of an analysis",
+        description="The newest first.",
+        responses={200: ReviewSerializer(many=True)},
+    )
+    @action(detail=True, serializer_class=ReviewSerializer, filterset_class=None)
+    def reviews(self, request: Request, pk) -> Response:
+        analysis = self.get_analysis()
+        page = self.paginate_queryset(analysis_reviews(analysis))
+        access_record(actor=request.user, action="read", obj=analysis, request=request)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="analyses_reviews_create",
+        summary="Approve or contest an analysis",
+        description="To approve is to give the analysis's own class, or none; to contest, "
+        "another one. Earlier reviews are kept; the newest counts.",
+        request=ReviewInputSerializer,
+        responses={201: ReviewSerializer},
+    )
+    @reviews.mapping.post
+    def review(self, request: Request, pk) -> Response:
+        analysis = self.get_analysis()
+        values = ReviewInputSerializer(data=request.data)
+        values.is_valid(raise_exception=True)
+        review = review_create(analysis=analysis, doctor=request.user, **values.validated_data)
+        answer = ReviewSerializer(review, context=self.get_serializer_context())
+        return Response(answer.data, status=status.HTTP_201_CREATED)
+
+
+@extend_schema(tags=["models"])
+class ModelVersionViewSet(ApiViewSet):
+    """The networks that read or have read radiographs. Administrators manage them."""
+
+    serializer_class = ModelVersionSerializer
+
+    def get_queryset(self):
+        return model_versions_list()
+
+    @extend_schema(summary="List model versions", description="The newest first.")
+    def list(self, request: Request) -> Response:
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(summary="One model version")
+    def retrieve(self, request: Request, pk) -> Response:
+        version = get_object_or_404(self.get_queryset(), pk=pk)
+        return Response(self.get_serializer(version).data)

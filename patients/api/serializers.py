@@ -1,0 +1,53 @@
+"""Patients as programs see them."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from patients.models import Patient
+from pneumoniapp.api.serializers import (
+    StrictCharField,
+    StrictChoiceField,
+    StrictDateField,
+    StrictSerializer,
+)
+
+IDENTIFIER_HELP = (
+    "The number by which the doctor's own records know the patient, not a name. "
+    "It is only ever sent in a body, never in an address."
+)
+
+
+class IdentifierField(StrictCharField):
+    """A patient identifier; its rule is the model's."""
+
+    def __init__(self, **kwargs) -> None:
+        validators = [Patient._meta.get_field("identifier").validators[0]]
+        super().__init__(max_length=64, help_text=IDENTIFIER_HELP, validators=validators, **kwargs)
+
+
+class PatientSerializer(serializers.ModelSerializer):
+    """A patient of the doctor."""
+
+    class Meta:
+        model = Patient
+        fields = ["id", "identifier", "sex", "birth_date", "created_at", "updated_at"]
+        read_only_fields = fields
+
+
+class PatientInputSerializer(StrictSerializer):
+    """What is known of a patient."""
+
+    identifier = IdentifierField()
+    sex = StrictChoiceField(choices=Patient.Sex.choices, help_text="DICOM (0010,0040).")
+    birth_date = StrictDateField()
+
+
+class PatientSearchSerializer(StrictSerializer):
+    """Whom to look for."""
+
+    identifier = IdentifierField()
+
+
+class PatientSearchResultSerializer(serializers.Serializer):
+    results = PatientSerializer(many=True)

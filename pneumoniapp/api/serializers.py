@@ -1,0 +1,105 @@
+"""Bodies that are read strictly: a misspelt or mistyped value is refused, never guessed.
+
+A date that is silently left out, or a number taken for a name, ends up beside a
+patient; so nothing is coerced and no unknown field is overlooked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import uuid
+
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.fields import empty
+
+ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class StrictCharField(serializers.CharField):
+    """Text; numbers are refused rather than turned into text."""
+
+    def to_internal_value(self, data) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictDateField(serializers.DateField):
+    """``YYYY-MM-DD`` and none of the other forms of ISO 8601."""
+
+    default_error_messages = {"invalid": _("Write the date as YYYY-MM-DD.")}
+
+    def to_internal_value(self, value) -> dt.date:
+        if not isinstance(value, str) or not ISO_DATE.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
+
+
+class StrictChoiceField(serializers.ChoiceField):
+    """One of the choices, as text."""
+
+    def to_internal_value(self, data) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.UUID)
+class VisibleField(serializers.Field):
+    """The key of a row that the request's account may see.
+
+    Any other key is answered as an unknown address is, 404: whether the row exists
+    for somebody else can't be told.
+    """
+
+    default_error_messages = {"invalid": _("This is not a UUID.")}
+
+    def __init__(self, model, **kwargs) -> None:
+        self.model = model
+        super().__init__(**kwargs)
+
+    def to_internal_value(self, data):
+        try:
+            key = uuid.UUID(data)
+        except (ValueError, TypeError, AttributeError):
+            self.fail("invalid")
+        row = self.model.objects.visible_to(self.context["request"].user).filter(pk=key).first()
+        if row is None:
+            raise Http404
+        return row
+
+    def to_representation(self, value) -> str:
+        return str(value.pk)
+
+
+class StrictSerializer(serializers.Serializer):
+    """A request's body whose every field must be known.
+
+    ``schema_rules`` says in JSON Schema what the fields alone do not say.
+    """
+
+    schema_rules: dict = {}
+    default_error_messages = {"unknown": _("There is no such field.")}
+
+    def to_internal_value(self, data):
+        known = {name for name, field in self.fields.items() if not field.read_only}
+        unknown = [name for name in data if name not in known] if hasattr(data, "keys") else []
+        if unknown:
+            message = self.error_messages["unknown"]
+            raise serializers.ValidationError(
+                {str(name): [serializers.ErrorDetail(message, "unknown")] for name in unknown}
+            )
+        return super().to_internal_value(data)
+
+    def run_validation(self, data=empty):
+        # A form with a field sent twice would silently lose one of the two values.
+        if hasattr(data, "lists"):
+            for name, values in data.lists():
+                if len(values) > 1:
+                    raise serializers.ValidationError({name: [_("This field is sent twice.")]})
+        return super().run_validation(data)

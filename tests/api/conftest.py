@@ -1,0 +1,33 @@
+"""Programs that speak to the API."""
+
+from __future__ import annotations
+
+import pytest
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+
+@pytest.fixture
+def api_for():
+    """``api_for(account)``: a program with a token of ``account``; ``api_for(None)``: without."""
+
+    def make(account, *, language: str = "en") -> APIClient:
+        client = APIClient(headers={"accept-language": language})
+        if account is not None:
+            token = AuthToken.objects.create(user=account)[1]
+            client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def api(api_for, doctor) -> APIClient:
+    """A program of ``doctor``."""
+    return api_for(doctor)
+
+
+@pytest.fixture
+def other_api(api_for, other_doctor) -> APIClient:
+    """A program of another doctor."""
+    return api_for(other_doctor)
