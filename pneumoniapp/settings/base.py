@@ -9,6 +9,7 @@ from pathlib import Path
 from django.utils.translation import gettext_lazy as _
 
 from pneumoniapp import logs
+from pneumoniapp.api.description import DESCRIPTION, TAGS
 
 from . import environment
 from .environment import BASE_DIR, env
@@ -335,6 +336,8 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "PneumoniApp",
     "VERSION": "1",
+    "DESCRIPTION": DESCRIPTION,
+    "TAGS": TAGS,
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -344,6 +347,7 @@ SPECTACULAR_SETTINGS = {
         "Certainty": "inference.models.Certainty",
         "Status": "inference.models.Analysis.Status",
         "Verdict": "inference.models.Review.Verdict",
+        "Language": "django.conf.settings.LANGUAGES",
         "Verification": "accounts.models.Doctor.Verification",
         "Sex": "patients.models.Patient.Sex",
     },
