@@ -46,15 +46,12 @@ def production(db, shipped) -> ModelVersion:
 
 
 class MemoryBroker:
-    """Kombu's in-memory transport behind the application, empty at the start of a test."""
-
-    def __init__(self, app) -> None:
-        self.app = app
+    """The broker of the test settings (kombu's in-memory transport): look at what was sent."""
 
     def take(self, queue: str) -> list:
         """The messages of ``queue``, taken out of it."""
         messages = []
-        with self.app.connection_for_read() as connection:
+        with tasks.analyse.app.connection_for_read() as connection:
             waiting = connection.SimpleQueue(queue)
             while True:
                 try:
@@ -68,17 +65,23 @@ class MemoryBroker:
 
 @pytest.fixture
 def broker():
-    """A real broker without a server: messages are sent, counted and taken."""
-    app = tasks.analyse.app
-    before = app.conf.broker_url, app.conf.broker_transport_options
-
-    def use(url: str, options: dict) -> None:
-        app.conf.broker_url, app.conf.broker_transport_options = url, options
-        app._pool = app.amqp._producer_pool = None
-
-    use("memory://", {})
-    memory = MemoryBroker(app)
+    """An empty broker; nothing of it is left to the next test."""
+    memory = MemoryBroker()
     memory.take("inference")
     yield memory
     memory.take("inference")
-    use(*before)
+
+
+@pytest.fixture
+def dead_broker(tmp_path):
+    """The application's broker is a Redis that does not answer."""
+    app = tasks.analyse.app
+
+    def use(url: str) -> None:
+        app.conf.broker_url = url
+        app._pool = app.amqp._producer_pool = None
+
+    before = app.conf.broker_url
+    use(f"redis+socket://{tmp_path}/nothing.sock")
+    yield
+    use(before)
