@@ -7,6 +7,10 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
+from pneumoniapp.api.errors import MalformedRequestError, NotFoundError, PermissionDeniedError
+from pneumoniapp.api.problems import problem_below_api
+from pneumoniapp.errors import UnexpectedError
+
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
@@ -17,10 +21,12 @@ def landing(request: HttpRequest) -> HttpResponse:
     return render(request, "landing.html")
 
 
+@problem_below_api(MalformedRequestError)
 def bad_request(request: HttpRequest, exception=None) -> HttpResponse:
     return render(request, "errors/400.html", status=400)
 
 
+@problem_below_api(PermissionDeniedError)
 def permission_denied(request: HttpRequest, exception=None) -> HttpResponse:
     return render(request, "errors/403.html", status=403)
 
@@ -29,10 +35,12 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "errors/403_csrf.html", status=403)
 
 
+@problem_below_api(NotFoundError)
 def page_not_found(request: HttpRequest, exception=None) -> HttpResponse:
     return render(request, "errors/404.html", status=404)
 
 
+@problem_below_api(UnexpectedError)
 def server_error(request: HttpRequest) -> HttpResponse:
     """Touches neither the database nor the session: either may be what failed."""
     return HttpResponse(render_to_string("errors/500.html"), status=500)

@@ -19,9 +19,10 @@ from inference.selectors import reading_get, reading_is_finished, readings_list
 from inference.services import Reading, reading_submit
 from operations.services import access_record
 from patients.services import patient_get_or_create
-from pneumoniapp.api.parsers import UploadParser
 from pneumoniapp.api.schema import location_header
 from pneumoniapp.api.views import ApiViewSet
+from radiology.api.parsers import UploadParser
+from radiology.errors import RadiographError
 
 from .filters import RadiographFilters
 from .serializers import RadiographSerializer, RadiographUploadSerializer
@@ -52,6 +53,7 @@ class RadiographViewSet(ApiViewSet):
             "patient_conflict",
             "birth_date_in_future",
             "birth_date_too_early",
+            *(error.code for error in RadiographError.__subclasses__()),
         )
     }
 

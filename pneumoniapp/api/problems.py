@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 
 from django.conf import settings
@@ -13,7 +15,7 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.core.signals import got_request_exception
-from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -120,6 +122,21 @@ def problem_response(error: CodedError) -> JsonResponse:
 def not_found(request: HttpRequest, *_args, **_kwargs) -> JsonResponse:
     """The answer of every address below ``/api/`` that is no route."""
     return problem_response(errors.NotFoundError())
+
+
+def problem_below_api(error: type[CodedError]) -> Callable:
+    """Make one of Django's error pages answer with ``error`` where a program has asked."""
+
+    def decorate(page: Callable) -> Callable:
+        @wraps(page)
+        def answer(request: HttpRequest, *args, **kwargs) -> HttpResponse:
+            if request.path.startswith("/api/"):
+                return problem_response(error())
+            return page(request, *args, **kwargs)
+
+        return answer
+
+    return decorate
 
 
 def _headers(exc: Exception, error: CodedError) -> dict[str, str]:
