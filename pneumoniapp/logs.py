@@ -14,8 +14,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from .errors import CodedError
 
-# Routes that are asked for all the time; only their failures are worth a line.
-QUIET_ROUTES = ("health/live", "health/ready", "metrics", "radiographs/<uuid:pk>/status/")
+# Routes that are asked for all the time: of probes nothing is worth a line (they know the
+# answer), of polling only its failures.
+PROBES = ("health/live", "health/ready", "metrics")
+POLLED = ("radiographs/<uuid:pk>/status/",)
 # Periodic tasks, likewise.
 QUIET_TASKS = ("inference.tasks.sweep", "operations.tasks.heartbeat")
 # Exceptions whose text is made by us or by the operating system. The text of any other (a
@@ -25,12 +27,14 @@ SPEAKING = (CodedError, OSError, ImproperlyConfigured, ImportError)
 
 def drop_routine(_logger, _method: str, event: dict) -> dict:
     """Leave out the successes of what runs every few seconds."""
-    if event.get("level") == "info" and (
-        event.get("task") in QUIET_TASKS
-        or (
-            event.get("event") == "request_finished"
-            and str(event.get("request", "")).partition(" ")[2] in QUIET_ROUTES
-        )
+    routine = event.get("level") == "info"
+    route = ""
+    if event.get("event") == "request_finished":
+        route = str(event.get("request", "")).partition(" ")[2]
+    if (
+        route in PROBES
+        or (routine and route in POLLED)
+        or (routine and event.get("task") in QUIET_TASKS)
     ):
         raise structlog.DropEvent
     return event
