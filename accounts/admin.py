@@ -102,6 +102,9 @@ class DoctorAdmin(admin.ModelAdmin):
             return False
         return super().has_change_permission(request, obj)
 
+    def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
+        return False  # What an account did stays recorded: suspend it or close it.
+
     def save_model(self, request: HttpRequest, obj: Doctor, form, change: bool) -> None:
         if not change:
             services.doctor_invite(doctor=obj, by=request.user, request=request)

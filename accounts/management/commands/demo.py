@@ -14,7 +14,7 @@ DOCTOR = {
     "email": "docteur.demo@example.org",
     "first_name": "Camille",
     "last_name": "Démo",
-    # Valid for the check digit, and nobody's: real RPPS numbers begin with 1 or 8.
+    # Its check digit is right, and it is nobody's number.
     "registration_number": "00000000000",
     "verification": Doctor.Verification.VERIFIED,
 }
