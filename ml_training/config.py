@@ -1,0 +1,84 @@
+"""The configuration of one training run, read from a YAML file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import yaml
+from django.conf import settings
+
+from .errors import ConfigInvalidError
+
+
+def data_folder() -> Path:
+    """The folder that relative paths of a configuration start from: ``PNEUMONIAPP_DATA``."""
+    default = settings.BASE_DIR.parent / "shared" / "data"
+    return Path(os.environ.get("PNEUMONIAPP_DATA", default))
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run makes; two runs of one config make the same weights.
+
+    - ``index``, ``weights``: paths, relative to the data folder. ``weights`` may also be
+      ``imagenet`` (downloaded by Keras) or ``none``.
+    - ``trainable_from``: the first layer of the backbone that learns; ``all`` for all.
+    - ``learning_rate``: the peak, after ``warmup_epochs``; then a cosine to nearly nothing.
+    - ``ema``: momentum of the moving average of the weights, which is what is kept.
+    - ``patience``: epochs without a better validation macro AUROC before the run stops.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    index: str
+    weights: str = "none"
+    trainable_from: str = "all"
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    warmup_epochs: int = 2
+    weight_decay: float = 2e-2
+    label_smoothing: float = 0.1
+    dropout: float = 0.4
+    mixup: float = 0.3
+    ema: float = 0.995
+    patience: int = 8
+    seed: int = 42
+
+    @classmethod
+    def read(cls, path: Path) -> Config:
+        """Read ``path``; raises :class:`ConfigInvalidError` for unknown, missing or odd values."""
+        try:
+            values = yaml.safe_load(path.read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigInvalidError(reason=f"{path.name} cannot be read") from error
+        known = {field.name: field for field in fields(cls)}
+        if not isinstance(values, dict):
+            raise ConfigInvalidError(reason="it is no mapping")
+        if unknown := set(values) - set(known):
+            raise ConfigInvalidError(reason=f"unknown: {', '.join(sorted(unknown))}")
+        kinds = {"str": str, "int": int, "float": (int, float)}
+        for name, value in values.items():
+            if not isinstance(value, kinds[known[name].type]):
+                raise ConfigInvalidError(reason=f"{name} must be {known[name].type}")
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise ConfigInvalidError(reason=str(error).split("__init__() ")[-1]) from error
+
+    @property
+    def index_path(self) -> Path:
+        return data_folder() / self.index
+
+    @property
+    def weights_source(self) -> str | Path | None:
+        """``None``, ``"imagenet"`` or a path."""
+        if self.weights == "none":
+            return None
+        return self.weights if self.weights == "imagenet" else data_folder() / self.weights
+
+    def as_dict(self) -> dict:
+        return asdict(self)

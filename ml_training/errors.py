@@ -1,0 +1,25 @@
+"""What can go wrong in the laboratory."""
+
+from django.utils.translation import gettext_lazy as _
+
+from pneumoniapp.errors import PermanentError
+
+
+class DatasetInvalidError(PermanentError):
+    code = "dataset_invalid"
+    sentence = _("The dataset cannot be used: %(reason)s.")
+
+
+class SplitLeakError(PermanentError):
+    code = "split_leak"
+    sentence = _("%(patients)s patients are in more than one split.")
+
+
+class ConfigInvalidError(PermanentError):
+    code = "config_invalid"
+    sentence = _("The training configuration cannot be used: %(reason)s.")
+
+
+class ExportParityError(PermanentError):
+    code = "export_parity"
+    sentence = _("The exported model differs from the trained one by %(difference)s.")

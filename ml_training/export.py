@@ -1,0 +1,92 @@
+"""From a trained network to the folder that the registry takes: Keras, LiteRT and facts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from inference.model_input import INPUT_SIZE, MODEL_INPUT_VERSION
+from inference.models import LABELS
+
+from .architectures import CLASSIFIER, with_features
+from .errors import ExportParityError
+
+LARGEST_DIFFERENCE = 1e-4
+FILES = {"keras": "model.keras", "litert": "model.tflite", "classifier": "classifier.npy"}
+
+
+def litert_predict(path: Path, images: np.ndarray) -> np.ndarray:
+    """The LiteRT export's probabilities, float32 (n, 3), for ``images`` (n, 256, 256, 3)."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path), num_threads=2)
+    interpreter.allocate_tensors()
+    entry = interpreter.get_input_details()[0]["index"]
+    (place,) = (
+        detail["index"]
+        for detail in interpreter.get_output_details()
+        if len(detail["shape"]) == 2  # (1, 3); the feature map has four dimensions
+    )
+    found = []
+    for image in images:
+        interpreter.set_tensor(entry, image[np.newaxis])
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(place)[0].copy())
+    return np.stack(found)
+
+
+def export_weights(model: keras.Model, folder: Path, parity_images: np.ndarray) -> dict:
+    """Write the Keras model, the LiteRT export and the classifier's kernel into ``folder``.
+
+    Returns the ``files`` and ``parity`` of ``facts.json``. Raises
+    :class:`ExportParityError` when a probability of the export differs from Keras's by
+    more than 1e-4 on ``parity_images``, float32 (n, 256, 256, 3).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    served = with_features(model)
+    served.save(folder / FILES["keras"], include_optimizer=False)
+    signature = [keras.InputSpec(shape=(1, INPUT_SIZE, INPUT_SIZE, 3), dtype="float32")]
+    with tempfile.TemporaryDirectory() as saved:
+        served.export(saved, verbose=False, input_signature=signature)
+        converter = tf.lite.TFLiteConverter.from_saved_model(saved)
+        (folder / FILES["litert"]).write_bytes(converter.convert())
+    kernel = model.get_layer(CLASSIFIER).kernel.numpy().astype(np.float32)
+    np.save(folder / FILES["classifier"], kernel)
+    expected = keras.models.load_model(folder / FILES["keras"], compile=False).predict(
+        parity_images, batch_size=32, verbose=0
+    )["probabilities"]
+    difference = float(
+        abs(expected - litert_predict(folder / FILES["litert"], parity_images)).max()
+    )
+    if not difference <= LARGEST_DIFFERENCE:
+        raise ExportParityError(difference=difference)
+    return {
+        "files": {kind: file_facts(folder / name) for kind, name in FILES.items()},
+        "parity": {"images": len(parity_images), "max_abs_difference": difference},
+    }
+
+
+def file_facts(path: Path) -> dict:
+    content = path.read_bytes()
+    return {
+        "name": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
+    }
+
+
+def write_facts(folder: Path, facts: dict) -> None:
+    """Write ``facts.json`` with what every model folder must say of its input and output."""
+    common = {
+        "format": 1,
+        "labels": list(LABELS),
+        "preprocessing_version": MODEL_INPUT_VERSION,
+        "input_size": [INPUT_SIZE, INPUT_SIZE],
+    }
+    (folder / "facts.json").write_text(json.dumps(common | facts, indent=2) + "\n")
