@@ -1,0 +1,21 @@
+"""DICOM files: parsed strictly, judged, stripped of identity, decoded and rendered.
+
+Pure functions over bytes and data sets; nothing here reads the database. Only
+:mod:`~radiology.dicom.decode` and :mod:`~radiology.dicom.render` touch pixels; the web
+process does not import them.
+
+=================  =====================================================================
+module             does
+=================  =====================================================================
+``syntaxes``       which SOP classes and transfer syntaxes are accepted
+``structure``      walks a hostile file's elements in bounded time and memory
+``attributes``     reads typed values out of the elements that are wanted
+``acceptance``     the one rule of what is a frontal chest radiograph
+``streams``        facts of a compressed stream without decoding it
+``pixels``         whether the pixels exist and fit their header
+``header``         all of the above: a file in, a ``Header`` or a coded error out
+``deidentify``     the file that is stored
+``decode``         stored values (worker and commands only)
+``render``         the 8-bit image that pages and models see (worker and commands only)
+=================  =====================================================================
+"""

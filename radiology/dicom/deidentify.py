@@ -1,0 +1,254 @@
+"""The file that is stored: the image without the patient. Rule: ``docs/deidentification.md``.
+
+DICOM PS3.15, annex E: Basic Application Level Confidentiality Profile with the Retain UIDs
+option, kept by an allow list. What is not named here is not in the stored file: it is
+written anew, never edited.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import uuid
+from typing import TYPE_CHECKING, BinaryIO
+
+from pydicom import Dataset, FileMetaDataset, dcmwrite
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+from pydicom.valuerep import format_number_as_ds
+
+from .acceptance import MODALITIES, UNSPECIFIC_MODALITIES, body_part, view_position
+from .attributes import integer, numbers, texts, uid, value_of
+from .streams import without_comments
+from .structure import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED
+from .syntaxes import ENCAPSULATED
+
+if TYPE_CHECKING:
+    from .header import Inspection
+
+# Raise it when another rule writes other files: the file's ETag holds it.
+DEIDENTIFICATION_VERSION = "1"
+# This program as a writer of DICOM files (PS3.10, 7.1): made from its name, so it stays.
+IMPLEMENTATION_CLASS_UID = f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, 'pneumoniapp').int}"
+IMPLEMENTATION_VERSION_NAME = "PNEUMONIAPP_1"
+METHOD = "PneumoniApp allow list 1"
+# PS3.16, CID 7050.
+METHOD_CODES = (
+    ("113100", "Basic Application Confidentiality Profile"),
+    ("113110", "Retain UIDs Option"),
+)
+
+UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+# Type 2 attributes: they must be there and may be empty.
+EMPTIED = (
+    "AccessionNumber",
+    "InstanceNumber",
+    "PatientBirthDate",
+    "PatientID",
+    "PatientName",
+    "PatientSex",
+    "ReferringPhysicianName",
+    "SeriesNumber",
+    "StudyDate",
+    "StudyID",
+    "StudyTime",
+)
+# Code strings and the words that each may hold; another word is left out.
+CODES: dict[str, frozenset[str]] = {
+    "BurnedInAnnotation": frozenset({"YES", "NO"}),
+    "ConversionType": frozenset({"DV", "DI", "DF", "WSD", "SD", "SI", "DRW", "SYN"}),
+    "ImageLaterality": frozenset({"R", "L", "U", "B"}),
+    "LossyImageCompression": frozenset({"00", "01"}),
+    "Modality": MODALITIES | UNSPECIFIC_MODALITIES - {""},
+    "PhotometricInterpretation": frozenset({"MONOCHROME1", "MONOCHROME2"}),
+    "PixelIntensityRelationship": frozenset({"LIN", "LOG", "DISP"}),
+    "PresentationIntentType": frozenset({"FOR PRESENTATION"}),
+    "PresentationLUTShape": frozenset({"IDENTITY", "INVERSE"}),
+    "VOILUTFunction": frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"}),
+}
+ORIENTATION = re.compile(r"[APRLHF]{1,3}")
+IMAGE_TYPES = frozenset({"ORIGINAL", "DERIVED", "PRIMARY", "SECONDARY"})
+INTEGERS = (
+    "BitsAllocated",
+    "BitsStored",
+    "Columns",
+    "HighBit",
+    "PixelPaddingRangeLimit",
+    "PixelPaddingValue",
+    "PixelRepresentation",
+    "Rows",
+    "SamplesPerPixel",
+)
+DECIMALS = (
+    "ImagerPixelSpacing",
+    "PixelAspectRatio",
+    "PixelSpacing",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "WindowCenter",
+    "WindowWidth",
+)
+TABLES = ("ModalityLUTSequence", "VOILUTSequence")
+KEPT = frozenset(
+    {
+        *UIDS,
+        *CODES,
+        *INTEGERS,
+        *DECIMALS,
+        *TABLES,
+        "BodyPartExamined",
+        "ImageType",
+        "PatientOrientation",
+        "ViewCodeSequence",
+        "ViewPosition",
+    }
+)
+
+
+def write_deidentified(inspection: Inspection, out: BinaryIO) -> str:
+    """Write the DICOM Part 10 file to store for an accepted file; answers its transfer syntax.
+
+    The pixels are those received, but for the comment and application segments of a
+    compressed stream and whatever trails it. A deflated data set is written inflated. Pixels
+    that aren't compressed are copied piece by piece.
+    """
+    syntax = inspection.structure.transfer_syntax
+    if syntax == DeflatedExplicitVRLittleEndian:
+        syntax = ExplicitVRLittleEndian
+    dataset = _data_set(inspection)
+    dataset.file_meta = _file_meta(dataset, syntax)
+    header = io.BytesIO()
+    dcmwrite(header, dataset, enforce_file_format=True)
+    out.write(header.getvalue())
+    if syntax in ENCAPSULATED:
+        _write_stream(inspection, out)
+    else:
+        _write_native(inspection, syntax, out)
+    return str(syntax)
+
+
+def _file_meta(dataset: Dataset, syntax: str) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = syntax
+    meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    return meta
+
+
+def _data_set(inspection: Inspection) -> Dataset:
+    """Everything but the pixels."""
+    source, clean = inspection.dataset, Dataset()
+    for keyword in EMPTIED:
+        setattr(clean, keyword, None)
+    for keyword in UIDS:
+        if value := uid(source, keyword):
+            setattr(clean, keyword, value)
+    for keyword, words in CODES.items():
+        value = "\\".join(texts(source, keyword)).upper()
+        if value in words:
+            setattr(clean, keyword, value)
+    for keyword in INTEGERS:
+        value = integer(source, keyword)
+        if value is not None:
+            setattr(clean, keyword, value)
+    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
+        if keyword in clean:
+            setattr(clean, keyword, _stored_value(clean[keyword].value, inspection.module.signed))
+    for keyword in DECIMALS:
+        if values := numbers(source, keyword):
+            setattr(clean, keyword, [_decimal(value) for value in values])
+    for keyword in TABLES:
+        if items := value_of(source, keyword):
+            setattr(clean, keyword, [_table(items[0], inspection)])
+    _put_words(source, clean)
+    clean.PatientIdentityRemoved = "YES"
+    clean.LongitudinalTemporalInformationModified = "REMOVED"
+    clean.DeidentificationMethod = METHOD
+    clean.DeidentificationMethodCodeSequence = [_method(*code) for code in METHOD_CODES]
+    return clean
+
+
+def _decimal(value: float) -> str:
+    """A decimal string (PS3.5, 6.2: at most 16 characters)."""
+    shortest = repr(value)
+    return shortest if len(shortest) <= 16 else format_number_as_ds(value)
+
+
+def _stored_value(value: int, signed: bool) -> int:
+    """A stored value that may have been written with the other sign's VR (US or SS)."""
+    value &= 0xFFFF
+    return value - 0x10000 if signed and value & 0x8000 else value
+
+
+def _table(item: Dataset, inspection: Inspection) -> Dataset:
+    """A look-up table without its explanation (PS3.3, C.11.1 and C.11.2)."""
+    clean = Dataset()
+    entries, first, bits = (int(value) for value in item.LUTDescriptor)
+    vr = "SS" if first < 0 else "US"
+    clean.add_new("LUTDescriptor", vr, [entries & 0xFFFF, first, bits])
+    data = item.LUTData
+    if not isinstance(data, bytes):
+        order = "<" if inspection.structure.little else ">"
+        values = [int(value) & 0xFFFF for value in ([data] if isinstance(data, int) else data)]
+        data = struct.pack(f"{order}{len(values)}H", *values)
+    clean.add_new("LUTData", "OW", data)
+    return clean
+
+
+def _put_words(source: Dataset, clean: Dataset) -> None:
+    """Code strings whose meaning is kept, not their words."""
+    if part := body_part(source):
+        clean.BodyPartExamined = part
+    if view := view_position(source):
+        clean.ViewPosition = view
+    kinds = [value.upper() for value in texts(source, "ImageType")[:2]]
+    if len(kinds) == 2 and IMAGE_TYPES.issuperset(kinds):
+        clean.ImageType = kinds
+    directions = [value.upper() for value in texts(source, "PatientOrientation")]
+    is_known = len(directions) == 2 and all(map(ORIENTATION.fullmatch, directions))
+    clean.PatientOrientation = directions if is_known else None
+
+
+def _method(value: str, meaning: str) -> Dataset:
+    code = Dataset()
+    code.CodeValue = value
+    code.CodingSchemeDesignator = "DCM"
+    code.CodeMeaning = meaning
+    return code
+
+
+def _write_native(inspection: Inspection, syntax: str, out: BinaryIO) -> None:
+    pixels = inspection.pixels
+    padding = pixels.length % 2
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    out.write(struct.pack(f"{order}HH", PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF))
+    if syntax != ImplicitVRLittleEndian:
+        out.write(b"OW\0\0" if inspection.module.bits_allocated > 8 else b"OB\0\0")
+    out.write(struct.pack(f"{order}L", pixels.length + padding))
+    for piece in pixels.source.chunks(pixels.start, pixels.length):
+        out.write(piece)
+    out.write(b"\0" * padding)
+
+
+def _write_stream(inspection: Inspection, out: BinaryIO) -> None:
+    """One fragment behind an empty offset table (PS3.5, A.4)."""
+    pixels = inspection.pixels
+    stream = pixels.stream()
+    if pixels.facts:
+        stream = without_comments(stream, inspection.structure.transfer_syntax, pixels.facts)
+    padding = len(stream) % 2
+    out.write(struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, UNDEFINED))
+    out.write(_item(ITEM, 0) + _item(ITEM, len(stream) + padding))
+    out.write(stream + b"\0" * padding)
+    out.write(_item(SEQUENCE_END, 0))
+
+
+def _item(tag: int, length: int) -> bytes:
+    return struct.pack("<HHL", tag >> 16, tag & 0xFFFF, length)

@@ -1,0 +1,56 @@
+"""What a person must look at before trusting a reading: codes on the row, sentences on show."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from patients.models import Patient
+
+# ``%(file)s`` and ``%(given)s``: what the file says, and what the doctor said.
+SENTENCES: dict[str, Promise] = {
+    "acquired_on_mismatch": _(
+        "The file is dated %(file)s, but the date given for the radiograph is %(given)s."
+    ),
+    "age_mismatch": _(
+        "The file says that the patient is %(file)s years old; by the birth date given, the "
+        "age was %(given)s."
+    ),
+    "birth_date_mismatch": _(
+        "The file gives the birth date %(file)s, but the patient's birth date is %(given)s."
+    ),
+    "body_part_unknown": _("The file does not say that this is a chest radiograph."),
+    "burned_in_annotation": _(
+        "The image contains text, which may name the patient: it was not removed."
+    ),
+    "modality_unknown": _("The file does not say that this is a plain radiograph."),
+    "secondary_capture": _(
+        "This is a secondary capture: a picture made from a radiograph, not the original. It may "
+        "have lost detail or carry burned-in text."
+    ),
+    "sex_mismatch": _("The file gives the sex %(file)s, but the patient's sex is %(given)s."),
+    "view_unknown": _("The file does not say that this is a frontal view (PA or AP)."),
+}
+UNKNOWN = _("There is a remark about this radiograph that this version can't show.")
+
+
+def warning_sentence(entry: dict) -> str:
+    """The translated sentence of one entry of ``Radiograph.warnings`` or ``Header.warnings``."""
+    code = entry.get("code", "")
+    sentence = SENTENCES.get(code)
+    if sentence is None:
+        return str(UNKNOWN)
+    shown = {name: _shown(code, entry.get(name)) for name in ("file", "given") if name in entry}
+    return str(sentence) % shown if shown else str(sentence)
+
+
+def _shown(code: str, value) -> str:
+    """A fact in the reader's words: dates are stored as ISO 8601, sexes as their letter."""
+    if code == "sex_mismatch":
+        return str(dict(Patient.Sex.choices).get(value, value))
+    if code in ("acquired_on_mismatch", "birth_date_mismatch"):
+        return date_format(dt.date.fromisoformat(value))
+    return str(value)
