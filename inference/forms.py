@@ -127,10 +127,10 @@ class ReviewForm(forms.Form):
     """A doctor's judgement of a finished reading."""
 
     verdict = forms.ChoiceField(
-        label=_("Your judgement"),
+        label=_("Do you agree with the class?"),
         choices=[
-            (Review.Verdict.APPROVED, _("I agree with the class")),
-            (Review.Verdict.CONTESTED, _("I contest the class")),
+            (Review.Verdict.APPROVED, _("I agree")),
+            (Review.Verdict.CONTESTED, _("I contest it")),
         ],
         widget=forms.RadioSelect,
         error_messages={"required": _("Say whether you agree.")},

@@ -46,6 +46,7 @@ class PatientForm(forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.fields["sex"].choices = [("", _("Choose…")), *Patient.Sex.choices]
         self.fields["birth_date"].input_formats = DATE_FORMATS
 
     def _post_clean(self) -> None:

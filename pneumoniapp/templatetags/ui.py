@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from django import template
-from django.forms import BoundField, CheckboxInput, RadioSelect, Select
+from django.forms import BoundField, CheckboxInput, Select
+from django.forms.boundfield import BoundWidget
 from django.templatetags.static import static
 from django.utils.formats import number_format
 from django.utils.html import format_html
@@ -17,7 +18,7 @@ register = template.Library()
 def control(field: BoundField) -> SafeString:
     """The form control of ``field`` with our classes; Django adds the ARIA attributes."""
     widget = field.field.widget
-    if isinstance(widget, CheckboxInput | RadioSelect):
+    if isinstance(widget, CheckboxInput):
         css = "form-check-input"
     elif isinstance(widget, Select):
         css = "form-select"
@@ -27,6 +28,13 @@ def control(field: BoundField) -> SafeString:
         css += " is-invalid"
     own = widget.attrs.get("class", "")
     return field.as_widget(attrs={"class": f"{css} {own}".strip()})
+
+
+@register.simple_tag
+def option_control(option: BoundWidget) -> SafeString:
+    """One radio button or checkbox of a group, with our class."""
+    option.data["attrs"]["class"] = "form-check-input"
+    return option.tag()
 
 
 @register.filter

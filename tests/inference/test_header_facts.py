@@ -1,0 +1,54 @@
+"""What the upload page learns from a header: values to prefill, ranges to compare with."""
+
+import datetime as dt
+import io
+
+import pytest
+
+from inference.header_facts import header_facts
+from radiology.dicom.header import peek_header
+from tests.radiology.factories import dicom_bytes
+
+pytestmark = pytest.mark.usefixtures("english")
+
+
+def facts_of(**attributes):
+    return header_facts(peek_header(io.BytesIO(dicom_bytes(**attributes))))
+
+
+def test_what_the_header_knows_is_named_and_offered():
+    answer = facts_of(PatientSex="F", PatientBirthDate="19500302")
+    assert answer["facts"] == [
+        ["View", "PA"],
+        ["Date", "Jan. 15, 2024"],
+        ["Sex", "female"],
+        ["Birth date", "March 2, 1950"],
+    ]
+    values = {name: field["value"] for name, field in answer["fields"].items()}
+    assert values == {"acquired_on": "2024-01-15", "sex": "F", "birth_date": "1950-03-02"}
+    assert "March 2, 1950" in answer["fields"]["birth_date"]["mismatch"]
+
+
+def test_an_age_gives_a_range_of_birth_dates_and_no_value():
+    answer = facts_of(PatientAge="050Y")
+    assert ["Age", "50 years"] in answer["facts"]
+    field = answer["fields"]["birth_date"]
+    assert field["value"] == ""
+    lowest, highest = (dt.date.fromisoformat(field[side]) for side in ("from", "to"))
+    for born in (dt.date(1974, 1, 15), dt.date(1973, 1, 16)):  # 50 today, 51 tomorrow
+        assert lowest <= born <= highest
+    assert not lowest <= dt.date(1970, 1, 1) <= highest
+    assert not lowest <= dt.date(1980, 1, 1) <= highest
+
+
+def test_a_header_without_facts_offers_none():
+    answer = facts_of(StudyDate="", AcquisitionDate="", ViewPosition="")
+    assert answer["facts"] == []
+    assert answer["fields"] == {}
+    assert answer["warnings"]
+
+
+def test_a_newborn_on_a_leap_day():
+    field = facts_of(AcquisitionDate="20240229", StudyDate="20240229", PatientAge="000Y")
+    field = field["fields"]["birth_date"]
+    assert field["from"] <= "2024-02-29" <= field["to"]

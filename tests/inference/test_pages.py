@@ -1,0 +1,355 @@
+"""The list of radiographs, the page of one reading, and its state while it is awaited."""
+
+import datetime as dt
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from inference.models import Analysis, Review
+from operations.models import AccessEvent
+from tests.accounts.factories import DoctorFactory
+from tests.inference.factories import AnalysisFactory
+from tests.patients.factories import PatientFactory
+
+pytestmark = pytest.mark.django_db
+
+LIST = reverse("inference:list")
+
+
+def page_url(analysis):
+    return reverse("inference:reading", args=[analysis.radiograph_id])
+
+
+def status_url(analysis):
+    return reverse("inference:status", args=[analysis.radiograph_id])
+
+
+def retry_url(analysis):
+    return reverse("inference:retry", args=[analysis.radiograph_id])
+
+
+def review_url(analysis):
+    return reverse("inference:review", args=[analysis.pk])
+
+
+@pytest.fixture
+def patient(doctor):
+    return PatientFactory(owner=doctor)
+
+
+@pytest.fixture
+def analysis(patient):
+    return AnalysisFactory(radiograph__patient=patient)
+
+
+# --- The list ------------------------------------------------------------------------------
+
+
+def test_an_empty_list_invites_to_begin(doctor_client):
+    page = doctor_client.get(LIST).text
+    assert "Send your first radiograph" in page
+    assert "No radiograph matches" in doctor_client.get(LIST, {"status": "done"}).text
+
+
+def test_the_list_shows_current_readings_of_the_own_patients(doctor_client, analysis):
+    AnalysisFactory(radiograph=analysis.radiograph, is_current=None)
+    theirs = AnalysisFactory()
+    response = doctor_client.get(LIST)
+    assert [row.pk for row in response.context["page"]] == [analysis.pk]
+    assert page_url(analysis) in response.text
+    assert str(theirs.radiograph_id) not in response.text
+
+
+def test_filters_stand_in_the_address_and_add_up(doctor_client, patient):
+    def made(label, certainty, day, **fields):
+        return AnalysisFactory(
+            radiograph__patient=patient,
+            radiograph__acquired_on=day,
+            label=label,
+            certainty=certainty,
+            **fields,
+        )
+
+    old = made("normal", "high", dt.date(2020, 1, 1))
+    new = made("normal", "low", dt.date(2024, 1, 1))
+    other = made("lung_opacity", "low", dt.date(2024, 1, 2))
+    failed = AnalysisFactory(
+        failed=True, radiograph__patient=patient, radiograph__acquired_on=dt.date(2023, 1, 1)
+    )
+    elsewhere = AnalysisFactory(
+        radiograph__patient__owner=patient.owner,
+        radiograph__acquired_on=dt.date(2019, 1, 1),
+        label="not_normal",
+        certainty="moderate",
+    )
+
+    def found(**filters):
+        return [row.pk for row in doctor_client.get(LIST, filters).context["page"]]
+
+    assert found() == [other.pk, new.pk, failed.pk, old.pk, elsewhere.pk]
+    assert found(label="normal") == [new.pk, old.pk]
+    assert found(label="normal", certainty="low") == [new.pk]
+    assert found(status="failed") == [failed.pk]
+    assert found(since="2023-06-01") == [other.pk, new.pk]
+    assert found(until="2020-01-01") == [old.pk, elsewhere.pk]
+    assert found(since="2020-01-01", until="2020-01-01") == [old.pk]
+    assert found(patient=str(elsewhere.radiograph.patient_id)) == [elsewhere.pk]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("label", "x"), ("since", "31/31/2020"), ("patient", "x"), ("after", "x")]
+)
+def test_a_filter_that_is_no_filter_filters_nothing(doctor_client, analysis, name, value):
+    response = doctor_client.get(LIST, {name: value})
+    assert response.status_code == 200
+    assert len(response.context["page"]) == 1
+
+
+def test_another_doctors_patient_is_no_filter_to_peep_through(doctor_client, analysis):
+    theirs = AnalysisFactory()
+    response = doctor_client.get(LIST, {"patient": str(theirs.radiograph.patient_id)})
+    assert len(response.context["page"]) == 0
+    assert theirs.radiograph.patient.identifier not in response.text
+
+
+def test_the_list_costs_the_same_for_many_rows(doctor_client, patient, django_assert_num_queries):
+    AnalysisFactory.create_batch(2, radiograph__patient=patient)
+    doctor_client.get(LIST)
+    with django_assert_num_queries(3):  # session, doctor, page
+        doctor_client.get(LIST)
+    AnalysisFactory.create_batch(26, radiograph__patient__owner=patient.owner)
+    with django_assert_num_queries(3):
+        first = doctor_client.get(LIST, {"status": "done"})
+    assert len(first.context["page"]) == 25
+    after = first.context["page"].after
+    with django_assert_num_queries(4):  # and the row after which it starts
+        second = doctor_client.get(LIST, {"status": "done", "after": after})
+    assert len(second.context["page"]) == 3
+    assert f"status=done&amp;before={second.context['page'].before}" in second.text
+
+
+# --- One reading ---------------------------------------------------------------------------
+
+
+def test_a_finished_reading_shows_all_of_it(doctor_client, analysis):
+    page = doctor_client.get(page_url(analysis)).text
+    for text in ("Lung opacity", "High certainty", "85%", "10%", "5%", "never decides"):
+        assert text in page
+    assert str(analysis.model_version) in page
+    assert analysis.radiograph.patient.identifier in page
+    assert review_url(analysis) in page
+    assert "hx-trigger" not in page
+
+
+def test_numbers_are_localised_and_coordinates_are_not(client_for, doctor, patient):
+    for day in (1, 2):
+        analysis = AnalysisFactory(
+            radiograph__patient=patient, radiograph__acquired_on=dt.date(2024, 1, day)
+        )
+    analysis.finished_at = analysis.queued_at + timedelta(seconds=1.24)
+    analysis.save()
+    page = client_for(doctor, language="fr").get(page_url(analysis)).text
+    assert "1,2" in page
+    svg = "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL))
+    assert re.findall(r'(?:x|y|d|width|cx|cy)="[^"]*\d,\d[^"]*"', svg) == []
+
+
+def test_page_costs_the_same_for_a_long_history(
+    doctor_client, patient, analysis, django_assert_num_queries
+):
+    doctor_client.get(page_url(analysis))
+    with django_assert_num_queries(5):  # session, doctor, reading, reviews, history
+        doctor_client.get(page_url(analysis))
+    AnalysisFactory.create_batch(10, radiograph__patient=patient)
+    for _ in range(5):
+        Review.objects.create(
+            analysis=analysis, doctor=patient.owner, verdict="approved", label=analysis.label
+        )
+    with django_assert_num_queries(5):
+        doctor_client.get(page_url(analysis))
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_an_unfinished_reading_asks_again_by_itself(doctor_client, patient, state):
+    analysis = AnalysisFactory(
+        radiograph__patient=patient, queued_at=timezone.now(), **{state: True}
+    )
+    page = doctor_client.get(page_url(analysis)).text
+    assert f"{status_url(analysis)}?shown={state}" in page
+    assert "load delay:300ms" in page
+    assert "%</dd>" not in page
+
+
+@pytest.mark.parametrize(("waited", "delay"), [(1, 300), (5, 700), (30, 2000), (300, 5000)])
+def test_it_asks_more_and_more_rarely(doctor_client, patient, waited, delay):
+    analysis = AnalysisFactory(
+        radiograph__patient=patient,
+        running=True,
+        queued_at=timezone.now() - timedelta(seconds=waited),
+    )
+    assert f"load delay:{delay}ms" in doctor_client.get(status_url(analysis)).text
+
+
+def test_while_nothing_changes_only_the_next_question_comes(doctor_client, patient):
+    analysis = AnalysisFactory(radiograph__patient=patient, queued=True, queued_at=timezone.now())
+    same = doctor_client.get(status_url(analysis), {"shown": "queued"}).text
+    assert "hx-swap-oob" not in same
+    Analysis.objects.update(status="running")
+    changed = doctor_client.get(status_url(analysis), {"shown": "queued"}).text
+    assert 'id="reading-state" hx-swap-oob' in changed
+    assert "being read" in changed
+    assert 'id="history"' not in changed
+
+
+def test_the_finished_reading_arrives_with_its_history_and_no_more_questions(
+    doctor_client, analysis
+):
+    fragment = doctor_client.get(status_url(analysis), {"shown": "running"}).text
+    for name in ("reading-state", "reading-panel", "history"):
+        assert f'id="{name}" hx-swap-oob' in fragment
+    assert "hx-get" not in fragment
+    assert "85%" in fragment
+
+
+def test_the_question_is_cheap(doctor_client, patient, django_assert_num_queries):
+    analysis = AnalysisFactory(radiograph__patient=patient, queued=True, queued_at=timezone.now())
+    with django_assert_num_queries(3):  # session, doctor, reading
+        doctor_client.get(status_url(analysis), {"shown": "queued"})
+
+
+def test_a_reading_that_nobody_takes_says_so(doctor_client, patient):
+    long_ago = timezone.now() - timedelta(seconds=30)
+    analysis = AnalysisFactory(radiograph__patient=patient, queued=True, queued_at=long_ago)
+    page = doctor_client.get(page_url(analysis)).text
+    assert "no worker seems to be running" in page
+    assert "shown=stalled" in page
+    AnalysisFactory(running=True)
+    assert "no worker seems to be running" not in doctor_client.get(page_url(analysis)).text
+
+
+def test_a_failed_reading_gives_its_reason_and_another_try(doctor_client, patient):
+    analysis = AnalysisFactory(radiograph__patient=patient, failed=True)
+    page = doctor_client.get(page_url(analysis)).text
+    assert str(analysis.error_sentence) in page
+    assert "undecodable" in page
+    assert retry_url(analysis) in page
+    assert doctor_client.post(retry_url(analysis)).url == page_url(analysis)
+    analysis.refresh_from_db()
+    assert analysis.status == "queued"
+    assert analysis.error_code == ""
+
+
+def test_only_a_failed_reading_is_tried_again(doctor_client, analysis):
+    page = doctor_client.post(retry_url(analysis), follow=True)
+    assert "Only a reading that failed" in page.text
+    analysis.refresh_from_db()
+    assert analysis.status == "done"
+
+
+def test_warnings_are_sentences(doctor_client, analysis):
+    analysis.radiograph.warnings = [{"code": "view_unknown"}]
+    analysis.radiograph.save()
+    page = doctor_client.get(page_url(analysis)).text
+    assert "Please check" in page
+    assert "view_unknown" not in page
+
+
+def test_reads_are_recorded_once(doctor_client, doctor, analysis):
+    for _ in range(3):
+        doctor_client.get(page_url(analysis))
+    doctor_client.get(LIST)
+    events = AccessEvent.objects.filter(actor=doctor, action="read")
+    assert sorted(events.values_list("object_id", flat=True)) == sorted(
+        [str(analysis.radiograph_id), "list"]
+    )
+
+
+# --- Judgement -----------------------------------------------------------------------------
+
+
+def test_a_doctor_agrees_and_later_contests(doctor_client, doctor, analysis):
+    response = doctor_client.post(review_url(analysis), {"verdict": "approved"})
+    assert response.url == page_url(analysis)
+    data = {"verdict": "contested", "label": "normal", "comment": "Skin fold.\n<b>"}
+    doctor_client.post(review_url(analysis), data)
+    judged = Review.objects.order_by("created_at", "pk").values_list("verdict", "label", "doctor")
+    assert list(judged) == [
+        ("approved", "lung_opacity", doctor.pk),
+        ("contested", "normal", doctor.pk),
+    ]
+    page = doctor_client.get(page_url(analysis)).text
+    assert page.index("Contested") < page.index("Approved")
+    assert "Skin fold.<br>&lt;b&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({}, "verdict"),
+        ({"verdict": "maybe"}, "verdict"),
+        ({"verdict": "contested"}, "label"),
+        ({"verdict": "contested", "label": "lung_opacity"}, "label"),
+        ({"verdict": "approved", "comment": "x" * 2001}, "comment"),
+    ],
+)
+def test_half_a_judgement_is_refused_beside_its_field(doctor_client, analysis, data, field):
+    response = doctor_client.post(review_url(analysis), data)
+    assert response.status_code == 422
+    assert field in response.context["review_form"].errors
+    assert not Review.objects.exists()
+
+
+def test_an_unfinished_reading_is_not_judged(doctor_client, patient):
+    analysis = AnalysisFactory(radiograph__patient=patient, queued=True)
+    response = doctor_client.post(review_url(analysis), {"verdict": "contested", "label": "normal"})
+    assert response.status_code == 422
+    assert not Review.objects.exists()
+
+
+# --- Who -----------------------------------------------------------------------------------
+
+
+def test_anothers_reading_does_not_exist(doctor_client):
+    theirs = AnalysisFactory(failed=True)
+    for url in (page_url(theirs), status_url(theirs)):
+        assert doctor_client.get(url).status_code == 404
+    assert doctor_client.post(retry_url(theirs)).status_code == 404
+    assert doctor_client.post(review_url(theirs), {"verdict": "approved"}).status_code == 404
+    theirs.refresh_from_db()
+    assert theirs.status == "failed"
+
+
+@pytest.mark.parametrize("name", ["retry", "review"])
+def test_changes_are_posts(doctor_client, analysis, name):
+    assert (
+        doctor_client.get({"retry": retry_url, "review": review_url}[name](analysis)).status_code
+        == 405
+    )
+
+
+def test_a_post_without_its_token_is_refused(client_for, doctor, analysis):
+    from django.test import Client
+
+    strict = Client(enforce_csrf_checks=True, headers={"accept-language": "en"})
+    strict.force_login(doctor)
+    response = strict.post(review_url(analysis), {"verdict": "approved"})
+    assert response.status_code == 403
+    assert "The page is too old" in response.text
+    assert not Review.objects.exists()
+
+
+def test_only_a_practising_doctor_comes_in(client, client_for, admin_client, settings, analysis):
+    settings.DOCTOR_VERIFICATION_REQUIRED = True
+    waiting = client_for(DoctorFactory(pending=True))
+    for url in (LIST, page_url(analysis), status_url(analysis), reverse("inference:new")):
+        assert client.get(url).url.startswith(reverse("account_login"))
+        assert admin_client.get(url).url == reverse("admin:index")
+        assert waiting.get(url).url == reverse("accounts:waiting")
+
+
+def test_a_fragment_sends_the_whole_page_to_the_login(client, analysis):
+    response = client.get(status_url(analysis), headers={"hx-request": "true"})
+    assert response.headers["HX-Redirect"].startswith(reverse("account_login"))
