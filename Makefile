@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 DEV := .venv-dev/bin/python
 
-.PHONY: help run test test-quick check format lock translations model-facts clean
+.PHONY: help run test test-quick check format translations lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,6 +11,27 @@ help: ## list these targets
 run: ## set up and run everything here (PORT=8000, VAR_DIR=var, DEMO_PASSWORD)
 	@scripts/venv.sh .venv requirements/base.txt
 	@exec .venv/bin/python scripts/run.py
+
+test: ## everything: units, API, browser, real servers, on SQLite and MariaDB
+	@scripts/test-environment.sh
+	@scripts/test.sh
+
+test-quick: ## units and API on SQLite alone
+	@scripts/test-environment.sh
+	@$(DEV) -m pytest -q -n 2 -m "not services and not e2e and not training"
+
+check: ## style, imports, templates, migrations, deployment, translations, locks
+	@scripts/test-environment.sh
+	@scripts/check.sh
+
+format: ## put the code into shape
+	@$(DEV) -m ruff check --fix . ; $(DEV) -m ruff format .
+
+translations: ## collect the strings into locale/ and compile them
+	@$(DEV) scripts/translations.py
+
+lock: ## resolve requirements/*.in into the lock files again
+	@scripts/lock.sh
 
 clean: ## remove the environments and every cache; the data in var/ stays
 	rm -rf .venv .venv-dev .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results
