@@ -22,6 +22,8 @@ admin.site.login = admin_login
 admin.site.unregister(EmailAddress)
 admin.site.unregister(AuthToken)
 
+admin.site.site_header = admin.site.site_title = "PneumoniApp"
+
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 

@@ -24,6 +24,7 @@ LABELS = {
     "password1": _("Password"),
     "password2": _("Password, once more"),
 }
+NEW_PASSWORD = {"password1": _("New password"), "password2": _("New password, once more")}
 REQUIRED = {
     "registration_number": _("Enter your registration number."),
     "first_name": _("Enter your first name."),
@@ -40,12 +41,15 @@ REQUIRED = {
 class OwnWords:
     """Our labels and sentences; no placeholder, which would only repeat the label."""
 
+    labels: dict = {}
+
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        labels = LABELS | self.labels
         for name, field in self.fields.items():
             field.widget.attrs.pop("placeholder", None)
-            if name in LABELS:
-                field.label = LABELS[name]
+            if name in labels:
+                field.label = labels[name]
             if name in REQUIRED:
                 field.error_messages["required"] = REQUIRED[name]
 
@@ -136,11 +140,11 @@ class ResetPasswordForm(OwnWords, allauth.ResetPasswordForm):
 
 
 class ResetPasswordKeyForm(OwnWords, allauth.ResetPasswordKeyForm):
-    pass
+    labels = NEW_PASSWORD
 
 
 class ChangePasswordForm(OwnWords, allauth.ChangePasswordForm):
-    pass
+    labels = NEW_PASSWORD
 
 
 class SetPasswordForm(OwnWords, allauth.SetPasswordForm):
@@ -152,6 +156,8 @@ class ReauthenticateForm(OwnWords, allauth.ReauthenticateForm):
 
 
 class ChangeEmailForm(OwnWords, allauth.AddEmailForm):
+    labels = {"email": _("New e-mail address")}
+
     def clean_email(self) -> str:
         adapter = get_adapter()
         email = adapter.clean_email(self.cleaned_data["email"])
