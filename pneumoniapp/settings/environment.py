@@ -16,7 +16,31 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 # The kernel's limit for the path of a Unix socket is 108 bytes with the closing zero.
 SOCKET_PATH_LIMIT = 107
 
-env = environ.Env()
+
+class Environment(environ.Env):
+    """Reads variables: an empty one counts as absent, and a wrong one is an error by name.
+
+    Truth is told by true/false, yes/no, on/off or 1/0; anything else is refused rather than
+    taken for false.
+    """
+
+    FALSE_STRINGS = ("false", "no", "off", "0", "n", "f")
+
+    def get_value(self, var, cast=None, default=environ.Env.NOTSET, parse_default=False):
+        text = self.ENVIRON.get(var, "").strip()
+        if not text and default is not self.NOTSET:
+            return default
+        known = (*self.BOOLEAN_TRUE_STRINGS, *self.FALSE_STRINGS, "1")
+        if cast is bool and text.lower() not in known:
+            raise ImproperlyConfigured(f"{var} must be true or false")
+        try:
+            return super().get_value(var, cast, default, parse_default)
+        except (ValueError, TypeError):
+            kind = "a whole number" if cast is int else "valid"
+            raise ImproperlyConfigured(f"{var} must be {kind}") from None
+
+
+env = Environment()
 
 
 def read_dotenv() -> None:

@@ -12,14 +12,25 @@ require(
         "CELERY_BROKER_URL": "redis://host:6379/0",
         "CACHE_URL": "redis://host:6379/1",
         "EMAIL_URL": "smtp+tls://user:password@host:587",
-        "DEFAULT_FROM_EMAIL": "PneumoniApp <noreply@example.org>",
     }
 )
 
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+
 from .base import *  # noqa: E402, F403
+from .base import ALLOWED_HOSTS, SECRET_KEY  # noqa: E402
 # isort: on
 
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured(
+        "SECRET_KEY needs 50 characters or more:  "
+        "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+    )
+
 DEBUG = False  # Not a setting here: pages with traces would show patients' data.
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
+    "DEFAULT_FROM_EMAIL", default=f"PneumoniApp <noreply@{ALLOWED_HOSTS[0].lstrip('.')}>"
+)
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
 SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
