@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -21,7 +21,7 @@ from pneumoniapp.paging import keyset_page
 from .forms import ReadingFilterForm, ReviewForm
 from .models import Analysis
 from .presentation import ReadingView
-from .selectors import reading_get, readings_list
+from .selectors import analysis_get, reading_get, readings_list
 from .services import analysis_requeue, review_create
 
 
@@ -116,7 +116,7 @@ def reading_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Approve or contest one analysis."""
     try:
-        analysis = Analysis.objects.visible_to(request.user).get(pk=pk)
+        analysis = analysis_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
     form = ReviewForm(request.POST, analysis=analysis)
@@ -129,6 +129,23 @@ def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             messages.success(request, _("Your judgement is recorded."))
             return redirect("inference:reading", analysis.radiograph_id)
     return _render_reading(request, analysis, form, status=422)
+
+
+@require_GET
+@practising_doctor_required
+def reading_map(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    """The class activation map of one analysis: a PNG to lay over the preview."""
+    try:
+        analysis = analysis_get(request.user, pk)
+        content = analysis.map.open("rb") if analysis.map else None
+    except (Analysis.DoesNotExist, FileNotFoundError) as error:
+        raise Http404 from error
+    if content is None:
+        raise Http404
+    access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+    # A finished analysis keeps its map: the browser may show it again for this session.
+    headers = {"Cache-Control": "private, max-age=3600"}
+    return FileResponse(content, content_type="image/png", headers=headers)
 
 
 def _analysis_or_404(request: HttpRequest, pk: uuid.UUID) -> Analysis:

@@ -15,7 +15,9 @@ handler500 = views.server_error
 urlpatterns = [
     path("", include("operations.urls")),
     path("", views.landing, name="landing"),
+    path("favicon.ico", views.favicon),
     path("patients/", include("patients.urls")),
+    path("", include("inference.urls")),
     path("i18n/setlang/", language_set, name="set_language"),
     path("account/", include("accounts.urls")),
     path("accounts/signup/", SignupView.as_view(), name="account_signup"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from pneumoniapp.api.errors import MalformedRequestError, NotFoundError, PermissionDeniedError
@@ -22,6 +23,12 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 
 @problem_below_api(MalformedRequestError)
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponse:
+    """For pages that name no icon of their own, such as the admin's."""
+    return redirect(static("img/icon.svg"))
+
+
 def bad_request(request: HttpRequest, exception=None) -> HttpResponse:
     return render(request, "errors/400.html", status=400)
 

@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.core.files.base import ContentFile
 from django.urls import reverse
 from django.utils import timezone
 
@@ -265,6 +266,21 @@ def test_reads_are_recorded_once(doctor_client, doctor, analysis):
     assert sorted(events.values_list("object_id", flat=True)) == sorted(
         [str(analysis.radiograph_id), "list"]
     )
+
+
+def test_the_map_is_a_picture_for_its_doctor_alone(doctor_client, analysis):
+    url = reverse("inference:map", args=[analysis.pk])
+    assert doctor_client.get(url).status_code == 404
+    analysis.map.save("", ContentFile(b"\x89PNG"))
+    response = doctor_client.get(url)
+    assert (response.headers["Content-Type"], response.getvalue()) == ("image/png", b"\x89PNG")
+    assert "private" in response.headers["Cache-Control"]
+    assert url in doctor_client.get(page_url(analysis)).text
+    analysis.map.storage.delete(analysis.map.name)
+    assert doctor_client.get(url).status_code == 404
+    theirs = AnalysisFactory()
+    theirs.map.save("", ContentFile(b"\x89PNG"))
+    assert doctor_client.get(reverse("inference:map", args=[theirs.pk])).status_code == 404
 
 
 # --- Judgement -----------------------------------------------------------------------------
