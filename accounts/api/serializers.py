@@ -12,7 +12,7 @@ class CredentialsSerializer(StrictSerializer):
     """What a doctor signs in with."""
 
     email = StrictCharField(max_length=254)
-    password = StrictCharField(max_length=4096, trim_whitespace=False, write_only=True)
+    password = StrictCharField(max_length=4096, write_only=True)
 
 
 class TokenSerializer(serializers.Serializer):

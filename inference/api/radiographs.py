@@ -36,6 +36,9 @@ WAIT = OpenApiParameter(
     {"type": "integer", "minimum": 0, "maximum": LONGEST_WAIT, "default": 0},
     description="Answer as soon as the analysis is done or failed, or after so many seconds.",
 )
+UPLOAD = OpenApiRequest(
+    RadiographUploadSerializer, encoding={"file": {"contentType": "application/dicom"}}
+)
 
 
 @extend_schema(tags=["radiographs"])
@@ -48,6 +51,7 @@ class RadiographViewSet(ApiViewSet):
     cursor_field = "radiograph_id"
     query_parameters = {"retrieve": frozenset({"wait"})}
     problems = {
+        "list": ("not_found",),
         "create": (
             "not_found",
             "patient_conflict",
@@ -82,7 +86,7 @@ class RadiographViewSet(ApiViewSet):
         "there, with `?wait=10`, for the result. A file that you have sent before is not "
         "stored twice: `200`, with the address of what is known. Nothing is kept of a "
         "request that is refused.",
-        request={"multipart/form-data": OpenApiRequest(RadiographUploadSerializer)},
+        request={"multipart/form-data": UPLOAD},
         responses={202: RadiographSerializer, 200: RadiographSerializer},
         parameters=[location_header(200, 202)],
     )

@@ -34,6 +34,7 @@ class AnalysisViewSet(ApiViewSet):
     filterset_class = AnalysisFilters
     list_actions = ("list", "reviews")
     problems = {
+        "list": ("not_found",),
         "map": ("not_ready",),
         "retry": ("analysis_not_retriable",),
         "review": ("analysis_not_done", "review_label_mismatch"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from patients.models import Patient
@@ -18,6 +19,15 @@ IDENTIFIER_HELP = (
 )
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 64,
+        # The model's rule in the dialect of JSON Schema, whose word character knows ASCII alone.
+        "pattern": r"^[\p{L}\p{N}_][\p{L}\p{N}_ .\-/]*$",
+    }
+)
 class IdentifierField(StrictCharField):
     """A patient identifier; its rule is the model's."""
 

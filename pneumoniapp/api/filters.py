@@ -55,12 +55,12 @@ class VisibleFilter(django_filters.UUIDFilter):
     """Rows of one other row that the account may see; any other key is answered with 404."""
 
     def __init__(self, *args, model, **kwargs) -> None:
-        self.model = model
+        self.rows = model
         super().__init__(*args, **kwargs)
 
     def filter(self, qs, value):
         if not value:
             return qs
-        if not self.model.objects.visible_to(self.parent.request.user).filter(pk=value).exists():
+        if not self.rows.objects.visible_to(self.parent.request.user).filter(pk=value).exists():
             raise Http404
         return super().filter(qs, value)

@@ -16,6 +16,7 @@ from django.core.exceptions import (
 )
 from django.core.signals import got_request_exception
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -119,6 +120,7 @@ def problem_response(error: CodedError) -> JsonResponse:
     return JsonResponse(problem(error), status=error.status, content_type=MEDIA_TYPE)
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, *_args, **_kwargs) -> JsonResponse:
     """The answer of every address below ``/api/`` that is no route."""
     return problem_response(errors.NotFoundError())

@@ -21,7 +21,10 @@ ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class StrictCharField(serializers.CharField):
-    """Text; numbers are refused rather than turned into text."""
+    """Text as it is sent: no space is cut off, and a number is not turned into text."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data) -> str:
         if not isinstance(data, str):

@@ -24,6 +24,8 @@ class StrictQueryMixin:
 
     def initial(self, request, *args, **kwargs):
         super().initial(request, *args, **kwargs)
+        if not hasattr(self, request.method.lower()):
+            self.http_method_not_allowed(request)
         known = self._known_parameters()
         wrong = {
             name: _("There is no such parameter.")

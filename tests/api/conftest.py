@@ -12,7 +12,7 @@ def api_for():
     """``api_for(account)``: a program with a token of ``account``; ``api_for(None)``: without."""
 
     def make(account, *, language: str = "en") -> APIClient:
-        client = APIClient(headers={"accept-language": language})
+        client = APIClient(enforce_csrf_checks=True, headers={"accept-language": language})
         if account is not None:
             token = AuthToken.objects.create(user=account)[1]
             client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
