@@ -19,3 +19,8 @@ module             does
 ``render``         the 8-bit image that pages and models see (worker and commands only)
 =================  =====================================================================
 """
+
+# Raise one when the same file is rendered, or written without identity, in another way: the
+# ETags of what is served hold them.
+RENDER_VERSION = "1"
+DEIDENTIFICATION_VERSION = "1"

@@ -11,6 +11,7 @@ import io
 import re
 import struct
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from pydicom import Dataset, FileMetaDataset, dcmwrite
@@ -22,17 +23,18 @@ from pydicom.uid import (
 )
 from pydicom.valuerep import format_number_as_ds
 
+from radiology.errors import MalformedError
+
 from .acceptance import MODALITIES, UNSPECIFIC_MODALITIES, body_part, view_position
-from .attributes import integer, numbers, texts, uid, value_of
+from .attributes import integer, numbers, texts, uid
 from .streams import without_comments
 from .structure import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED
 from .syntaxes import ENCAPSULATED
+from .tables import LookupTable, first_table
 
 if TYPE_CHECKING:
     from .header import Inspection
 
-# Raise it when another rule writes other files: the file's ETag holds it.
-DEIDENTIFICATION_VERSION = "1"
 # This program as a writer of DICOM files (PS3.10, 7.1): made from its name, so it stays.
 IMPLEMENTATION_CLASS_UID = f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, 'pneumoniapp').int}"
 IMPLEMENTATION_VERSION_NAME = "PNEUMONIAPP_1"
@@ -164,9 +166,12 @@ def _data_set(inspection: Inspection) -> Dataset:
     for keyword in DECIMALS:
         if values := numbers(source, keyword):
             setattr(clean, keyword, [_decimal(value) for value in values])
-    for keyword in TABLES:
-        if items := value_of(source, keyword):
-            setattr(clean, keyword, [_table(items[0], inspection)])
+    little = inspection.structure.little
+    if table := first_table(source, "ModalityLUTSequence", little=little):
+        clean.ModalityLUTSequence = [_table(table, little=little)]
+    with suppress(MalformedError):  # How to show it is only advice.
+        if table := first_table(source, "VOILUTSequence", little=little):
+            clean.VOILUTSequence = [_table(table, little=little)]
     _put_words(source, clean)
     clean.PatientIdentityRemoved = "YES"
     clean.LongitudinalTemporalInformationModified = "REMOVED"
@@ -187,18 +192,13 @@ def _stored_value(value: int, signed: bool) -> int:
     return value - 0x10000 if signed and value & 0x8000 else value
 
 
-def _table(item: Dataset, inspection: Inspection) -> Dataset:
-    """A look-up table without its explanation (PS3.3, C.11.1 and C.11.2)."""
-    clean = Dataset()
-    entries, first, bits = (int(value) for value in item.LUTDescriptor)
-    vr = "SS" if first < 0 else "US"
-    clean.add_new("LUTDescriptor", vr, [entries & 0xFFFF, first, bits])
-    data = item.LUTData
-    if not isinstance(data, bytes):
-        order = "<" if inspection.structure.little else ">"
-        values = [int(value) & 0xFFFF for value in ([data] if isinstance(data, int) else data)]
-        data = struct.pack(f"{order}{len(values)}H", *values)
-    clean.add_new("LUTData", "OW", data)
+def _table(table: LookupTable, *, little: bool) -> Dataset:
+    """A look-up table without its explanation."""
+    clean, count = Dataset(), len(table.entries)
+    vr = "SS" if table.first < 0 else "US"
+    clean.add_new("LUTDescriptor", vr, [count & 0xFFFF, table.first, table.bits])
+    order = "<" if little else ">"
+    clean.add_new("LUTData", "OW", struct.pack(f"{order}{count}H", *table.entries))
     return clean
 
 

@@ -6,8 +6,10 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 from pydicom import Dataset
@@ -109,14 +111,15 @@ def read_header(file: BinaryIO) -> Header:
     return inspect(file).header
 
 
-def inspect(file: BinaryIO) -> Inspection:
+def inspect(file: BinaryIO, *, judged: bool = True) -> Inspection:
     """Parse and judge a whole DICOM file, and prove that its pixels fit its header.
 
-    ``file`` is seekable and at most ``RADIOGRAPH_MAX_BYTES`` long. Time and memory are
-    bounded by the file's size. Raises a coded error of ``radiology.errors`` for every file
-    that isn't an acceptable radiograph, whatever it holds.
+    ``judged=False`` leaves out the rule of what is a frontal chest radiograph and the
+    dates: enough to render any plain image. ``file`` is seekable and at most
+    ``RADIOGRAPH_MAX_BYTES`` long; time and memory are bounded by its size. Raises a coded
+    error of ``radiology.errors`` for every file that isn't acceptable, whatever it holds.
     """
-    return _guarded(_inspect, file)
+    return _guarded(partial(_inspect, judged=judged), file)
 
 
 def peek_header(file: BinaryIO) -> Header:
@@ -132,16 +135,16 @@ def _guarded(function: Callable, file: BinaryIO):
     """A hostile file may break the parser in ways nobody foresaw: it is the file's fault."""
     try:
         return function(file)
-    except (CodedError, OSError, MemoryError):
+    except (CodedError, OSError, MemoryError, SoftTimeLimitExceeded):
         raise
     except Exception as error:
         raise MalformedError from error
 
 
-def _inspect(file: BinaryIO) -> Inspection:
+def _inspect(file: BinaryIO, *, judged: bool) -> Inspection:
     structure = scan(file)
     dataset = _wanted(structure)
-    header = _header(structure, dataset, required=True)
+    header = _header(structure, dataset, required=True, judged=judged)
     module = _pixel_module(dataset, header)
     return Inspection(header, structure, dataset, module, check_pixels(structure, module))
 
@@ -149,7 +152,7 @@ def _inspect(file: BinaryIO) -> Inspection:
 def _peek(file: BinaryIO) -> Header:
     structure = scan(file, partial=True)
     dataset = _wanted(structure)
-    header = _header(structure, dataset, required=structure.complete)
+    header = _header(structure, dataset, required=structure.complete, judged=structure.complete)
     if "Rows" in dataset and "Columns" in dataset and "BitsStored" in dataset:
         _pixel_module(dataset, header)
     return header
@@ -159,15 +162,14 @@ def _wanted(structure: Structure) -> Dataset:
     return wanted_elements(structure, KEPT | READ_ONLY)
 
 
-def _header(structure: Structure, dataset: Dataset, *, required: bool) -> Header:
+def _header(structure: Structure, dataset: Dataset, *, required: bool, judged: bool) -> Header:
     uids = {keyword: uid(dataset, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID")}
     if required:
         for keyword, value in uids.items():
             if not value:
                 raise MissingUidError(attribute=keyword)
-    # What has not arrived yet can't be judged.
-    warnings = judge(dataset, uids["SOPClassUID"]) if required else []
-    birth_date, acquired_on = _dates(dataset)
+    warnings = judge(dataset, uids["SOPClassUID"]) if judged else []
+    birth_date, acquired_on = _dates(dataset) if judged else (None, None)
     sex = text(dataset, "PatientSex")
     return Header(
         sop_instance_uid=uids["SOPInstanceUID"],

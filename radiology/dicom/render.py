@@ -1,0 +1,117 @@
+"""The 8-bit image that pages, models and training see. Worker and commands only.
+
+The order is fixed (DICOM PS3.3, C.11.1, C.11.2, C.7.6.3.1.2; PS3.4, N.2): stored values ->
+modality LUT or rescale -> VOI LUT or window, else percentiles -> MONOCHROME1 inverted ->
+8 bits. It is worked out once for every value that a pixel can have, and the image is
+looked up in that table.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from pydicom import Dataset, dcmwrite
+
+from radiology.errors import UndecodableError
+
+from .attributes import integer
+from .decode import stored_values
+from .grey import (
+    PERCENTILES,
+    levels_of_interest,
+    modality_values,
+    percentile_levels,
+    weighted_percentiles,
+)
+from .header import Inspection, inspect
+
+# The grid of pixels that stands for the image when brightness is measured: at most this many
+# rows and columns.
+SAMPLE_SIDE = 1024
+MAX = np.finfo(np.float32).max
+
+
+def render(source: str | os.PathLike | BinaryIO | Dataset) -> np.ndarray:
+    """``source`` as it is to be seen: ``uint8`` (rows, columns), 0 is black.
+
+    ``source``: a path, a seekable file or a data set with file meta information. Any plain
+    grey single-frame image is rendered, chest or not. Raises the coded errors of
+    ``radiology.errors`` (``UndecodableError`` and those of the structure and the pixels).
+    """
+    if isinstance(source, Dataset):
+        buffer = io.BytesIO()
+        dcmwrite(buffer, source, enforce_file_format=True)
+        return render(buffer)
+    if isinstance(source, (str, os.PathLike)):
+        with Path(source).open("rb") as file:
+            return render(file)
+    inspection = inspect(source, judged=False)
+    return rendered(inspection, stored_values(inspection))
+
+
+def encode_preview(image: np.ndarray, *, max_side: int = 1024, quality: int = 90) -> bytes:
+    """``image`` (``uint8``, rows x columns) as a JPEG whose longer side is at most ``max_side``."""
+    scale = max_side / max(image.shape)
+    if scale < 1:
+        size = [max(1, round(side * scale)) for side in image.shape[::-1]]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not ok:
+        raise UndecodableError
+    return data.tobytes()
+
+
+def rendered(inspection: Inspection, stored: np.ndarray) -> np.ndarray:
+    """``stored`` values (rows, columns; 8 or 16 bits) as ``uint8``, by the header's rules.
+
+    Padding (PS3.3, C.7.5.1.1.2) is black. A window or table under which nothing of the
+    image can be told apart is passed over.
+    """
+    container = np.ascontiguousarray(stored).view(f"u{stored.dtype.itemsize}")
+    values = np.arange(1 << (8 * stored.dtype.itemsize), dtype=container.dtype).view(stored.dtype)
+    padding = _padding(inspection, values)
+    counts = _counts(container, values.size)
+    counts[padding] = 0
+    dataset, little = inspection.dataset, inspection.structure.little
+    with np.errstate(all="ignore"):
+        shown = modality_values(dataset, values.astype(np.float64), little=little)
+        shown = np.nan_to_num(shown, posinf=MAX, neginf=-MAX)
+        level = levels_of_interest(dataset, shown, little=little)
+        if level is None or _is_flat(level, counts):
+            level = percentile_levels(shown, counts)
+    if inspection.header.photometric_interpretation == "MONOCHROME1":
+        level = 1.0 - level
+    level[padding] = 0.0
+    table = np.rint(level * 255.0).astype(np.uint8)
+    return cv2.LUT(container, table)
+
+
+def _counts(container: np.ndarray, size: int) -> np.ndarray:
+    """How many pixels of a regular grid have each value."""
+    step = [-(-side // SAMPLE_SIDE) for side in container.shape]
+    grid = np.ascontiguousarray(container[:: step[0], :: step[1]])
+    return cv2.calcHist([grid], [0], None, [size], [0, size]).ravel().astype(np.int64)
+
+
+def _is_flat(level: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether nearly all pixels are shown alike although they are not."""
+    low, high = weighted_percentiles(level, counts, PERCENTILES)
+    return high - low < 1 / 255
+
+
+def _padding(inspection: Inspection, values: np.ndarray) -> np.ndarray:
+    """Which of ``values`` are Pixel Padding Value (0028,0120) or in the range up to its limit."""
+    ends = [
+        integer(inspection.dataset, keyword)
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+    ]
+    if ends[0] is None:
+        return np.zeros(values.size, bool)
+    # Written as US or SS, whichever the writer took: read as what the pixels are.
+    ends = [np.int64(end & 0xFFFF).astype(values.dtype) for end in ends if end is not None]
+    return (values >= min(ends)) & (values <= max(ends))
