@@ -22,13 +22,13 @@ def landing(request: HttpRequest) -> HttpResponse:
     return render(request, "landing.html")
 
 
-@problem_below_api(MalformedRequestError)
 @require_safe
 def favicon(request: HttpRequest) -> HttpResponse:
     """For pages that name no icon of their own, such as the admin's."""
     return redirect(static("img/icon.svg"))
 
 
+@problem_below_api(MalformedRequestError)
 def bad_request(request: HttpRequest, exception=None) -> HttpResponse:
     return render(request, "errors/400.html", status=400)
 
@@ -38,6 +38,7 @@ def permission_denied(request: HttpRequest, exception=None) -> HttpResponse:
     return render(request, "errors/403.html", status=403)
 
 
+@problem_below_api(PermissionDeniedError)
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return render(request, "errors/403_csrf.html", status=403)
 
