@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from inference import engine, tasks
 from inference.models import ModelVersion
 from inference.registry import shipped_directories
 from inference.services import model_register
+from tests.inference.factories import copy_model_folder
 
 
 @pytest.fixture(scope="session")
@@ -30,11 +29,7 @@ def folder_like(shipped, tmp_path):
     """``folder_like(version="2", facts={...})``: a copy of the shipped folder with other facts."""
 
     def make(*, version: str, **facts) -> Path:
-        folder = tmp_path / f"model-{version}"
-        shutil.copytree(shipped, folder)
-        content = json.loads((folder / "facts.json").read_text())
-        (folder / "facts.json").write_text(json.dumps(content | {"version": version} | facts))
-        return folder
+        return copy_model_folder(shipped, tmp_path / f"model-{version}", version=version, **facts)
 
     return make
 

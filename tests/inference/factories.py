@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from datetime import timedelta
+from pathlib import Path
 
 import factory
 from django.utils import timezone
@@ -40,6 +43,14 @@ def facts_for(name: str, version: str, sha256: str) -> dict:
         "libraries": {},
         "training": {"config": {}, "revision": "", "seconds": 1, "epochs": 1},
     }
+
+
+def copy_model_folder(source: Path, target: Path, **facts) -> Path:
+    """A copy of a model folder whose facts differ: another version of the same weights."""
+    shutil.copytree(source, target)
+    content = json.loads((target / "facts.json").read_text())
+    (target / "facts.json").write_text(json.dumps(content | facts))
+    return target
 
 
 class ModelVersionFactory(factory.django.DjangoModelFactory):

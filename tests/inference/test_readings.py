@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 import time
 import uuid
 from datetime import timedelta
@@ -222,36 +221,16 @@ def test_a_row_whose_worker_died_in_every_attempt_fails(production, settings, en
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_threads_with_the_same_message_make_one_reading(production):
-    analysis = AnalysisFactory(queued=True)
-    finished, barrier = [], threading.Barrier(2)
-
-    def run():
-        try:
-            barrier.wait()
-            finished.append(analysis_run(analysis_id=analysis.pk, delivery_id="same"))
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(finished) == [False, True]
-    analysis.refresh_from_db()
-    assert (analysis.status, analysis.attempts) == (Status.DONE, 1)
-
-
 def test_the_task_gives_its_message_back_when_the_database_is_gone(production):
     analysis = AnalysisFactory(queued=True)
 
     def gone(execute, sql, params, many, context):
         raise OperationalError("server has gone away")
 
-    with connection.execute_wrapper(gone), pytest.raises(Reject) as rejected:
-        tasks.analyse.run(str(analysis.pk))
-    assert rejected.value.requeue
+    with connection.execute_wrapper(gone):
+        outcome = tasks.analyse.apply([str(analysis.pk)])
+    assert isinstance(outcome.result, Reject)
+    assert outcome.result.requeue
     analysis.refresh_from_db()
     assert analysis.status == Status.QUEUED
 

@@ -1,0 +1,189 @@
+"""Whatever is killed or cut off, each radiograph ends in exactly one reading."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import partial
+
+import pytest
+
+from inference.models import Analysis
+from inference.registry import shipped_directories
+from inference.services import model_promote, model_register
+from tests.inference.factories import copy_model_folder
+from tests.services.conftest import TIME_LIMIT
+from tests.services.servers import wait_for
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(150)]
+
+
+def test_a_child_killed_in_mid_task(site):
+    """The broker gives the message back, and its next receiver takes the row over at once."""
+    worker = site.worker(children=1)
+    reading = site.submit()
+    site.wait_for_state(reading, "done")
+
+    held, hold = site.submit_held()
+    site.wait_for_state(held, "running")
+    (child,) = worker.children()
+    hold.restore()
+    os.kill(child.pid, signal.SIGKILL)
+    site.wait_until_finished()
+    site.check_each_has_one_reading([reading, held])
+    assert site.state(held).attempts == 2
+    assert worker.is_running
+
+
+def test_a_whole_worker_killed_in_mid_task(site):
+    """Its message stays with the broker for an hour; the sweeper doesn't wait for that."""
+    site.beat()
+    worker = site.worker("first")
+    held, hold = site.submit_held()
+    site.wait_for_state(held, "running")
+    worker.kill()
+    hold.restore()
+    waiting = [site.submit() for _ in range(3)]
+    site.worker("second")
+    site.wait_until_finished()
+    site.check_each_has_one_reading([held, *waiting])
+    assert site.state(held).attempts == 2
+
+
+def test_a_file_that_kills_every_worker_is_given_up(site):
+    worker = site.worker(children=1)
+    held, _hold = site.submit_held()
+    killed: set[int] = set()
+
+    def child_at(attempt: int) -> set[int]:
+        row = site.state(held)
+        if (row.status, row.attempts) != ("running", attempt):
+            return set()
+        return {child.pid for child in worker.children()} - killed
+
+    for attempt in (1, 2, 3):
+        (pid,) = wait_for(partial(child_at, attempt), limit=40, what=f"attempt {attempt}")
+        os.kill(pid, signal.SIGKILL)
+        killed.add(pid)
+    analysis = site.wait_for_state(held, "failed")
+    assert analysis.error_code == "analysis_interrupted"
+    after = site.submit()
+    site.wait_for_state(after, "done")
+
+
+def test_a_reading_that_hangs_is_stopped_and_tried_again(site):
+    site.worker()
+    held, hold = site.submit_held()
+    site.wait_for_state(held, "running")
+    site.wait_for_state(held, "queued", limit=2 * TIME_LIMIT)
+    hold.restore()
+    site.beat()
+    site.wait_until_finished()
+    site.check_each_has_one_reading([held])
+    assert site.state(held).attempts == 2
+
+
+def test_the_broker_is_down_at_upload_and_back_later(site):
+    site.beat()
+    worker = site.worker()
+    before = site.submit()
+    site.wait_for_state(before, "done")
+    site.redis.kill()
+    began = time.monotonic()
+    during = [site.submit() for _ in range(3)]
+    assert time.monotonic() - began < 6, "an upload does not wait for the broker"
+    assert {site.state(reading).status for reading in during} == {"queued"}
+    site.redis.start()
+    site.wait_until_finished()
+    after = site.submit()
+    site.wait_for_state(after, "done")
+    site.check_each_has_one_reading([before, *during, after])
+    assert worker.is_running
+
+
+def test_the_broker_forgets_its_messages(site):
+    site.beat()
+    readings = [site.submit() for _ in range(3)]
+    with site.redis.client() as client:
+        client.flushall()
+    site.worker()
+    site.wait_until_finished()
+    site.check_each_has_one_reading(readings)
+
+
+def test_the_database_is_restarted(site):
+    if site.mariadb is None:
+        pytest.skip("SQLite has no server to restart")
+    site.beat()
+    worker = site.worker()
+    held, hold = site.submit_held()
+    site.wait_for_state(held, "running")
+    waiting = site.submit_many(20, clients=4)
+    with site.database_down():
+        hold.let_go()
+        time.sleep(2)
+    site.wait_until_finished()
+    site.check_each_has_one_reading([held, *waiting])
+    assert worker.is_running
+
+
+def test_the_same_message_delivered_twice_to_two_workers(site):
+    site.worker("first", children=1)
+    site.worker("second", children=1)
+    readings = []
+    for number in range(10):
+        reading = site.submit()
+        for _ in range(2):
+            site.send(reading, task_id=f"twin-{number}")
+        readings.append(reading)
+    site.wait_until_finished()
+    wait_for(lambda: site.messages() == (0, 0), what="all messages to be taken")
+    site.check_each_has_one_reading(readings)
+    assert {site.state(reading).attempts for reading in readings} == {1}
+
+
+def test_the_same_message_delivered_twice_in_mid_task(site):
+    site.worker("first", children=1)
+    site.worker("second", children=1)
+    held, hold = site.make_held()
+    site.send(held, task_id="twin")
+    site.wait_for_state(held, "running")
+    site.send(held, task_id="twin")
+    beside = site.submit()
+    site.wait_for_state(beside, "done")
+    wait_for(lambda: site.messages() == (0, 1), what="the second message to be left")
+    assert site.state(held).status == "running"
+    hold.let_go()
+    site.wait_until_finished()
+    site.check_each_has_one_reading([held, beside])
+    assert site.state(held).attempts == 1
+
+
+def test_two_hundred_uploads_while_workers_are_killed(site):
+    site.beat()
+    first, second = site.worker("first"), site.worker("second")
+    readings = []
+    for part in range(4):
+        readings += site.submit_many(50, clients=8)
+        if part == 1:
+            os.kill(first.children()[0].pid, signal.SIGKILL)
+        if part == 2:
+            second.kill()
+    site.wait_until_finished()
+    assert len(readings) == 200
+    site.check_each_has_one_reading(readings)
+
+
+def test_a_promotion_reaches_running_workers(site, tmp_path):
+    worker = site.worker(children=1)
+    before = site.submit()
+    first = site.wait_for_state(before, "done").model_version
+    folder = copy_model_folder(shipped_directories()[-1], tmp_path / "next", version="next")
+    second = model_register(directory=folder)
+    model_promote(model_version=second)
+    children = [child.pid for child in worker.children()]
+    after = site.submit()
+    assert site.wait_for_state(after, "done").model_version == second != first
+    assert [child.pid for child in worker.children()] == children
+    assert Analysis.objects.get(pk=before.analysis.pk).model_version == first
