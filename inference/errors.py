@@ -107,3 +107,8 @@ class NoPreviousVersionError(PermanentError):
     code = "no_previous_model_version"
     status = 409
     sentence = _("There is no earlier version to go back to.")
+
+
+class ImageUnreadableError(PermanentError):
+    code = "image_unreadable"
+    sentence = _("The file is missing, or it is no image that can be read.")

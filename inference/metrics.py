@@ -100,7 +100,10 @@ def bootstrap_interval(
         drawn = random.integers(len(members), size=len(members))
         cases = np.concatenate([members[index] for index in drawn])
         values.append(measure(truth[cases], probabilities[cases]))
-    low, high = np.nanpercentile(values, [2.5, 97.5])
+    defined = [value for value in values if not np.isnan(value)]
+    if not defined:
+        return float("nan"), float("nan")
+    low, high = np.percentile(defined, [2.5, 97.5])
     return float(low), float(high)
 
 

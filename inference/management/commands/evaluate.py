@@ -1,0 +1,117 @@
+"""``manage.py evaluate --labels CSV --images FOLDER``: how good a model is on labelled files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import override
+
+from inference.errors import ImageUnreadableError
+from inference.models import LABELS
+from pneumoniapp.errors import CodedError, UnexpectedError
+
+from .classify import model_directory
+
+PATIENT_COLUMNS = ("nih_patient", "patient")
+# What a DICOM file has after its preamble; an image file begins otherwise.
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Evaluate a model on labelled files (DICOM, PNG or JPEG). The CSV has the columns file "
+        "and label, and may have nih_patient (or patient), by which intervals are bootstrapped."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--labels", type=Path, required=True, metavar="CSV")
+        parser.add_argument("--images", type=Path, required=True, metavar="FOLDER")
+        parser.add_argument(
+            "--model",
+            metavar="NAME:VERSION|FOLDER",
+            help="default: the version in production, or the shipped one where there is none",
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object")
+
+    def handle(self, *, labels: Path, images: Path, model: str | None, **options) -> None:
+        with override("en"):
+            result = evaluate_files(labels, images, model)
+        if options["json"]:
+            self.stdout.write(json.dumps(result))
+            return
+        for key, value in result.items():
+            self.stdout.write(f"{key}: {json.dumps(value)}")
+
+
+def read_rows(labels: Path) -> list[dict]:
+    """The rows of the CSV; raises ``CommandError`` for what it lacks."""
+    try:
+        with labels.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CommandError(f"{labels} cannot be read: {error}") from error
+    if not rows:
+        raise CommandError(f"{labels} has no rows.")
+    if missing := {"file", "label"} - set(rows[0]):
+        raise CommandError(f"{labels} has no column {', '.join(sorted(missing))}.")
+    if unknown := {row["label"] for row in rows} - set(LABELS):
+        raise CommandError(f"Unknown labels: {', '.join(sorted(map(str, unknown)))}.")
+    return rows
+
+
+def read_image(path: Path) -> np.ndarray:
+    """``path`` rendered, uint8 (H, W): a DICOM file as serving does it, a PNG or JPEG as it is.
+
+    Raises the coded errors of ``radiology`` and :class:`ImageUnreadableError`.
+    """
+    from radiology.dicom.header import read_header
+    from radiology.dicom.render import render
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ImageUnreadableError from error
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        read_header(io.BytesIO(content))
+        return render(io.BytesIO(content))
+    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    if image is None:
+        raise ImageUnreadableError
+    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+
+
+def evaluate_files(labels: Path, images: Path, model: str | None) -> dict:
+    """Every figure of ``inference.metrics.evaluate``, and what was refused, by file and code."""
+    from inference.engine import Engine
+    from inference.metrics import evaluate
+
+    rows = read_rows(labels)
+    column = next((name for name in PATIENT_COLUMNS if name in rows[0]), None)
+    try:
+        engine = Engine.load(model_directory(model))
+    except CodedError as error:
+        raise CommandError(f"{error.code}: {error}") from error
+    truth, probabilities, patients, refused = [], [], [], {}
+    for row in rows:
+        try:
+            prediction = engine.predict(read_image(images / row["file"]))
+        except CodedError as error:
+            refused[row["file"]] = error.code
+        except Exception:  # a hostile file must not end the evaluation of all others
+            refused[row["file"]] = UnexpectedError.code
+        else:
+            truth.append(LABELS.index(row["label"]))
+            probabilities.append([prediction.probabilities[label] for label in LABELS])
+            patients.append(row[column] if column else row["file"])
+    result = {"model": engine.name, "labels": list(LABELS), "refused": len(refused)}
+    if truth:
+        result |= evaluate(np.array(truth), np.array(probabilities), np.array(patients))
+    return result | {"refused_files": refused}
