@@ -14,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views import i18n
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from pneumoniapp.errors import CodedError
 
@@ -38,6 +38,7 @@ class SignupView(allauth.SignupView):
 
 @never_cache
 @login_required
+@require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
     """The doctor's own data, language and tokens."""
     if request.method != "POST":
@@ -107,7 +108,7 @@ def token_end(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @login_required
-@require_GET
+@require_safe
 def waiting(request: HttpRequest) -> HttpResponse:
     """Why this account can't work with patients yet, or any more."""
     if request.user.is_staff or request.user.may_practise:
