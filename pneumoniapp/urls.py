@@ -18,6 +18,7 @@ urlpatterns = [
     path("favicon.ico", views.favicon),
     path("patients/", include("patients.urls")),
     path("", include("inference.urls")),
+    path("", include("radiology.urls")),
     path("i18n/setlang/", language_set, name="set_language"),
     path("account/", include("accounts.urls")),
     path("accounts/signup/", SignupView.as_view(), name="account_signup"),

@@ -6,3 +6,6 @@ class RadiologyConfig(AppConfig):
     name = "radiology"
     verbose_name = _("Radiology")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from . import checks  # noqa: F401

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from pneumoniapp.errors import PermanentError
+from pneumoniapp.errors import PermanentError, RetriableError
 
 
 class RadiographError(PermanentError):
@@ -232,3 +232,10 @@ class RadiographOfAnotherPatientError(RadiographError):
     sentence = _(
         "This radiograph is stored already, for another of your patients. Nothing was changed."
     )
+
+
+class StorageUnavailableError(RetriableError):
+    """The storage of files does not take or give one at the moment."""
+
+    code = "storage_unavailable"
+    sentence = _("The file could not be stored at the moment. Try again.")

@@ -91,6 +91,10 @@ class Radiograph(models.Model):
         indexes = [
             models.Index(fields=["owner", "-acquired_on", "-id"]),
             models.Index(fields=["patient", "-acquired_on", "-id"]),
+            models.Index(fields=["-received_at", "-id"]),
+            models.Index(fields=["sop_instance_uid"]),
+            models.Index(fields=["study_instance_uid"]),
+            models.Index(fields=["sha256"]),
         ]
 
     def __str__(self) -> str:

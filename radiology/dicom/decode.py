@@ -12,7 +12,6 @@ import importlib
 import io
 
 import numpy as np
-from billiard.exceptions import SoftTimeLimitExceeded
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -22,9 +21,9 @@ from pydicom.uid import (
     JPEGLSNearLossless,
 )
 
-from pneumoniapp.errors import CodedError
 from radiology.errors import UndecodableError
 
+from .guard import file_blamed
 from .header import Inspection
 from .syntaxes import (
     ENCAPSULATED,
@@ -70,17 +69,8 @@ def stored_values(inspection: Inspection) -> np.ndarray:
     or ``int16`` in [-2**(bits_stored - 1), 2**(bits_stored - 1)). Bits above Bits Stored
     (old overlays) are cut off. Raises :class:`UndecodableError`.
     """
-    try:
+    with file_blamed(UndecodableError):
         raw = _raw(inspection)
-    except (CodedError, SoftTimeLimitExceeded, MemoryError):
-        raise
-    except Exception as error:
-        raise UndecodableError from error
-    except BaseException as error:
-        # A panic inside a decoder written in Rust is no Exception.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise UndecodableError from error
     return _within_bits(raw, inspection)
 
 

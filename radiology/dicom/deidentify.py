@@ -27,6 +27,7 @@ from radiology.errors import MalformedError
 
 from .acceptance import MODALITIES, UNSPECIFIC_MODALITIES, body_part, view_position
 from .attributes import integer, numbers, texts, uid
+from .guard import file_blamed
 from .streams import without_comments
 from .structure import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED
 from .syntaxes import ENCAPSULATED
@@ -112,26 +113,26 @@ KEPT = frozenset(
 )
 
 
-def write_deidentified(inspection: Inspection, out: BinaryIO) -> str:
-    """Write the DICOM Part 10 file to store for an accepted file; answers its transfer syntax.
+def write_deidentified(inspection: Inspection, out: BinaryIO) -> None:
+    """Write the DICOM Part 10 file to store for an accepted file.
 
     The pixels are those received, but for the comment and application segments of a
     compressed stream and whatever trails it. A deflated data set is written inflated. Pixels
-    that aren't compressed are copied piece by piece.
+    that aren't compressed are copied piece by piece. Raises ``MalformedError``.
     """
     syntax = inspection.structure.transfer_syntax
     if syntax == DeflatedExplicitVRLittleEndian:
         syntax = ExplicitVRLittleEndian
-    dataset = _data_set(inspection)
-    dataset.file_meta = _file_meta(dataset, syntax)
-    header = io.BytesIO()
-    dcmwrite(header, dataset, enforce_file_format=True)
-    out.write(header.getvalue())
-    if syntax in ENCAPSULATED:
-        _write_stream(inspection, out)
-    else:
-        _write_native(inspection, syntax, out)
-    return str(syntax)
+    with file_blamed():
+        dataset = _data_set(inspection)
+        dataset.file_meta = _file_meta(dataset, syntax)
+        header = io.BytesIO()
+        dcmwrite(header, dataset, enforce_file_format=True)
+        out.write(header.getvalue())
+        if syntax in ENCAPSULATED:
+            _write_stream(inspection, out)
+        else:
+            _write_native(inspection, syntax, out)
 
 
 def _file_meta(dataset: Dataset, syntax: str) -> FileMetaDataset:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import BinaryIO
 
-from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 from pydicom import Dataset
 
-from pneumoniapp.errors import CodedError
 from radiology.errors import (
     AcquisitionInFutureError,
     BirthDateAfterAcquisitionError,
@@ -32,6 +28,7 @@ from radiology.errors import (
 from .acceptance import body_part, judge, view_position
 from .attributes import age_years, date, integer, text, uid, wanted_elements
 from .deidentify import KEPT
+from .guard import file_blamed
 from .pixels import PixelModule, Pixels, check_pixels
 from .structure import Structure, scan
 
@@ -119,7 +116,8 @@ def inspect(file: BinaryIO, *, judged: bool = True) -> Inspection:
     ``RADIOGRAPH_MAX_BYTES`` long; time and memory are bounded by its size. Raises a coded
     error of ``radiology.errors`` for every file that isn't acceptable, whatever it holds.
     """
-    return _guarded(partial(_inspect, judged=judged), file)
+    with file_blamed():
+        return _inspect(file, judged=judged)
 
 
 def peek_header(file: BinaryIO) -> Header:
@@ -128,17 +126,8 @@ def peek_header(file: BinaryIO) -> Header:
     What lies behind the bytes given is empty or 0, and what only the whole file can show
     wrong is not refused.
     """
-    return _guarded(_peek, file)
-
-
-def _guarded(function: Callable, file: BinaryIO):
-    """A hostile file may break the parser in ways nobody foresaw: it is the file's fault."""
-    try:
-        return function(file)
-    except (CodedError, OSError, MemoryError, SoftTimeLimitExceeded):
-        raise
-    except Exception as error:
-        raise MalformedError from error
+    with file_blamed():
+        return _peek(file)
 
 
 def _inspect(file: BinaryIO, *, judged: bool) -> Inspection:

@@ -1,0 +1,220 @@
+"""Writes of radiographs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import BinaryIO
+
+import structlog
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from operations.services import access_record
+from patients.models import Patient
+
+from .dicom.deidentify import write_deidentified
+from .dicom.header import Header
+from .errors import (
+    AcquiredOnMissingError,
+    AcquisitionInFutureError,
+    BirthDateAfterAcquisitionError,
+    RadiographOfAnotherPatientError,
+    SopInstanceUidConflictError,
+    StorageUnavailableError,
+)
+from .intake import Incoming, examine
+from .models import Radiograph
+
+# A de-identified file up to this size is made in memory, a larger one in a temporary file.
+SPOOL = 8 * 1024 * 1024
+
+log = structlog.get_logger(__name__)
+_new_files: ContextVar[list | None] = ContextVar("radiology_new_files", default=None)
+
+
+@contextmanager
+def files_removed_on_failure() -> Iterator[None]:
+    """Files that radiographs store inside the block are removed again when it fails.
+
+    A storage knows nothing of transactions: put it around the outermost ``atomic`` block.
+    """
+    outer, mine = _new_files.get(), []
+    token = _new_files.set(mine)
+    try:
+        yield
+    except BaseException:
+        for file in mine:
+            _remove(file)
+        raise
+    finally:
+        _new_files.reset(token)
+    if outer is not None:
+        outer.extend(mine)
+
+
+def _remove(file) -> None:
+    try:
+        file.storage.delete(file.name)
+    except Exception:
+        log.warning("file_left_behind", exc_info=True)
+
+
+def radiograph_receive(
+    *, patient: Patient, uploaded_by, file: BinaryIO | Incoming, acquired_on: dt.date | None = None
+) -> tuple[Radiograph, bool]:
+    """Store one received DICOM file for ``patient``: (radiograph, whether it is new).
+
+    - ``file``: a seekable file, or what ``radiology.intake.examine`` made of it before the
+      transaction began.
+    - ``acquired_on``: the day of the radiograph; by default the one in its header.
+
+    A file whose SOP Instance UID this doctor has already is that radiograph, and nothing is
+    written. What disagrees with the patient stands in ``warnings``; the patient is never
+    changed. Only the de-identified file is stored. Either both row and file stay or neither;
+    inside a transaction of the caller's, that takes :func:`files_removed_on_failure`
+    around it.
+
+    Raises the coded errors of ``radiology.errors``: why the file is refused, an impossible
+    date, ``SopInstanceUidConflictError``, ``RadiographOfAnotherPatientError``,
+    ``StorageUnavailableError``.
+    """
+    incoming = file if isinstance(file, Incoming) else examine(file)
+    if existing := _existing(patient, incoming):
+        return existing, False
+    day = acquired_on or incoming.header.acquired_on
+    _check_day(day, patient)
+    radiograph = _radiograph(patient, uploaded_by, incoming, day)
+    radiograph.warnings = [
+        *incoming.header.warnings,
+        *disagreements(incoming.header, patient, acquired_on),
+    ]
+    try:
+        with files_removed_on_failure(), transaction.atomic():
+            _store(radiograph, incoming)
+            access_record(actor=uploaded_by, action="create", obj=radiograph)
+    except IntegrityError:
+        # The same file came at the same moment and was first.
+        if existing := _existing(patient, incoming):
+            return existing, False
+        raise
+    return radiograph, True
+
+
+def preview_store(*, radiograph: Radiograph, jpeg: bytes) -> None:
+    """Keep the rendered image (a JPEG) of ``radiograph``; doing it twice changes nothing."""
+    radiograph.preview.save("", ContentFile(jpeg), save=False)
+    Radiograph.objects.filter(pk=radiograph.pk).update(preview=radiograph.preview.name)
+
+
+def disagreements(
+    header: Header, patient: Patient, acquired_on: dt.date | None = None
+) -> list[dict]:
+    """What the header says otherwise than the doctor, as entries of ``Radiograph.warnings``.
+
+    ``file`` is the header's value and ``given`` the doctor's, dates as ISO 8601. The age
+    is compared only where the header has no birth date, with a year to spare.
+    """
+    found = []
+
+    def differ(code: str, file, given) -> None:
+        found.append({"code": code, "file": file, "given": given})
+
+    day = header.acquired_on or acquired_on
+    if header.patient_birth_date:
+        if header.patient_birth_date != patient.birth_date:
+            differ(
+                "birth_date_mismatch",
+                header.patient_birth_date.isoformat(),
+                patient.birth_date.isoformat(),
+            )
+    elif header.patient_age_years is not None and day:
+        age = _age(patient.birth_date, day)
+        if abs(age - header.patient_age_years) > 1:
+            differ("age_mismatch", header.patient_age_years, age)
+    if header.patient_sex and header.patient_sex != patient.sex:
+        differ("sex_mismatch", header.patient_sex, patient.sex)
+    if acquired_on and header.acquired_on and acquired_on != header.acquired_on:
+        differ("acquired_on_mismatch", header.acquired_on.isoformat(), acquired_on.isoformat())
+    return found
+
+
+def _age(birth_date: dt.date, day: dt.date) -> int:
+    before_birthday = (day.month, day.day) < (birth_date.month, birth_date.day)
+    return day.year - birth_date.year - before_birthday
+
+
+def _existing(patient: Patient, incoming: Incoming) -> Radiograph | None:
+    """The radiograph that this file is already; the same bytes have the same UID."""
+    radiograph = (
+        Radiograph.objects.filter(
+            owner=patient.owner_id, sop_instance_uid=incoming.header.sop_instance_uid
+        )
+        .select_related("patient")
+        .first()
+    )
+    if radiograph is None:
+        return None
+    if radiograph.pixel_sha256 != incoming.inspection.pixels.sha256:
+        raise SopInstanceUidConflictError
+    if radiograph.patient_id != patient.pk:
+        raise RadiographOfAnotherPatientError
+    return radiograph
+
+
+def _check_day(day: dt.date | None, patient: Patient) -> None:
+    if day is None:
+        raise AcquiredOnMissingError
+    if day > timezone.localdate():
+        raise AcquisitionInFutureError
+    if day < patient.birth_date:
+        raise BirthDateAfterAcquisitionError
+
+
+def _radiograph(patient: Patient, uploaded_by, incoming: Incoming, day: dt.date) -> Radiograph:
+    header = incoming.header
+    return Radiograph(
+        patient=patient,
+        owner_id=patient.owner_id,
+        uploaded_by=uploaded_by,
+        acquired_on=day,
+        sop_instance_uid=header.sop_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        study_instance_uid=header.study_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        modality=header.modality,
+        view_position=header.view_position,
+        photometric_interpretation=header.photometric_interpretation,
+        rows=header.rows,
+        columns=header.columns,
+        bits_stored=header.bits_stored,
+        sha256=incoming.sha256,
+        pixel_sha256=incoming.inspection.pixels.sha256,
+        size=incoming.size,
+    )
+
+
+def _store(radiograph: Radiograph, incoming: Incoming) -> None:
+    """Write the row, then its file; a duplicate is known before any file is written."""
+    with tempfile.SpooledTemporaryFile(SPOOL) as out:
+        write_deidentified(incoming.inspection, out)
+        out.seek(0)
+        field = radiograph._meta.get_field("file")
+        radiograph.file.name = field.generate_filename(radiograph, "")
+        radiograph.full_clean(
+            exclude=["patient", "owner", "uploaded_by"],
+            validate_unique=False,  # The database does; asking it first proves nothing.
+            validate_constraints=False,
+        )
+        radiograph.save(force_insert=True)
+        _new_files.get().append(radiograph.file)
+        try:
+            radiograph.file.storage.save(radiograph.file.name, File(out))
+        except Exception as error:
+            raise StorageUnavailableError from error
