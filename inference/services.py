@@ -22,7 +22,9 @@ from django.utils import timezone
 from operations.services import access_record
 from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
 from pneumoniapp.tasks import QUEUES
+from radiology.intake import examine
 from radiology.models import Radiograph
+from radiology.services import files_removed_on_failure, radiograph_receive
 
 from .errors import (
     AnalysisInProgressError,
@@ -72,11 +74,11 @@ def reading_submit(*, patient, uploaded_by, file, acquired_on=None) -> Reading:
     caller: the row is queued and the sweeper sends it later. Raises what
     ``radiology.services.radiograph_receive`` raises.
     """
-    from radiology.services import radiograph_receive
-
-    with transaction.atomic():
+    # Looked at first: a transaction that waits for a large file makes others wait.
+    incoming = examine(file)
+    with files_removed_on_failure(), transaction.atomic():
         radiograph, created = radiograph_receive(
-            patient=patient, uploaded_by=uploaded_by, file=file, acquired_on=acquired_on
+            patient=patient, uploaded_by=uploaded_by, file=incoming, acquired_on=acquired_on
         )
         analysis = None if created else radiograph.analyses.current().first()
         if analysis is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 import uuid
 from datetime import timedelta
@@ -110,10 +109,11 @@ def test_a_reading_is_done_with_map_and_preview(production):
     assert analysis.attempts == 1
     assert analysis.queued_at <= analysis.started_at <= analysis.finished_at
     assert set(analysis.timings) >= {"decode", "input", "network", "map", "preview", "total"}
-    picture = Image.open(io.BytesIO(analysis.map.read()))
-    assert picture.size == (256, 256)
-    preview = Image.open(io.BytesIO(analysis.radiograph.preview.read()))
-    assert preview.size == (analysis.radiograph.columns, analysis.radiograph.rows)
+    with analysis.map.open() as file, Image.open(file) as picture:
+        assert (picture.format, picture.size) == ("PNG", (256, 256))
+    with analysis.radiograph.preview.open() as file, Image.open(file) as preview:
+        assert preview.format == "JPEG"
+        assert preview.size == (analysis.radiograph.columns, analysis.radiograph.rows)
     analysis.full_clean(exclude=["radiograph"])
 
 

@@ -63,14 +63,14 @@ class Installation:
         self.database = settings_environment.database(database_url, folder=folder, max_age=0)
 
     def manage(self, *arguments: str) -> None:
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=os.environ | self.environment,
-            check=True,
             capture_output=True,
             text=True,
         )
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")

@@ -80,8 +80,9 @@ def model_directory(model: str | None) -> Path:
 
 def database_exists() -> bool:
     """Whether there is a database to ask; never makes an empty SQLite file."""
-    name = connection.settings_dict["NAME"]
-    return connection.vendor != "sqlite" or Path(str(name)).is_file()
+    if connection.vendor != "sqlite" or connection.connection is not None:
+        return True
+    return Path(str(connection.settings_dict["NAME"])).is_file()
 
 
 def radiograph_files(paths: list[str]) -> Iterator[Path]:
@@ -97,18 +98,16 @@ def radiograph_files(paths: list[str]) -> Iterator[Path]:
 
 def read(path: Path, engine) -> dict:
     """What the model says of one file, or the code and sentence of what is wrong with it."""
-    import io
-
     from radiology.dicom.header import read_header
     from radiology.dicom.render import render
 
     answer = {"file": str(path), "label": None, "probabilities": None, "certainty": None}
     answer |= {"model": engine.name, "error": None, "detail": "", "warnings": []}
     try:
-        content = io.BytesIO(path.read_bytes())
-        answer["warnings"] = [entry["code"] for entry in read_header(content).warnings]
-        content.seek(0)
-        prediction = engine.predict(render(content))
+        with path.open("rb") as file:
+            answer["warnings"] = [entry["code"] for entry in read_header(file).warnings]
+            file.seek(0)
+            prediction = engine.predict(render(file))
     except CodedError as error:
         return answer | {"error": error.code, "detail": str(error)}
     except OSError as error:
