@@ -174,9 +174,7 @@ def finish(
 ) -> Path:
     """Calibrate, evaluate and export the best weights of a run; also of one that was stopped."""
     dataset = dataset or read_dataset(config.index_path)
-    if run is None:
-        with (folder / "history.csv").open(newline="") as file:
-            run = {"seconds": None, "epochs": len(list(csv.DictReader(file)))}
+    run = run or _what_was_done(folder)
     model = build(config.architecture, weights=None, dropout=config.dropout)
     model.load_weights(folder / BEST)
     inputs = {name: network_inputs(dataset.splits[name]) for name in ("val", "test")}
@@ -213,18 +211,34 @@ def finish(
     return target
 
 
+def _what_was_done(folder: Path) -> dict:
+    """Seconds and epochs of a run that is finished again, or that was stopped."""
+    if (folder / "run.json").is_file():
+        done = json.loads((folder / "run.json").read_text())["training"]
+        return {"seconds": done["seconds"], "epochs": done["epochs"]}
+    with (folder / "history.csv").open(newline="") as file:
+        return {"seconds": None, "epochs": len(list(csv.DictReader(file)))}
+
+
 def libraries() -> dict[str, str]:
     names = ("tensorflow-cpu", "keras", "numpy", "opencv-python-headless", "ai-edge-litert")
     return {"python": platform.python_version()} | {n: library_version(n) for n in names}
 
 
 def revision() -> str:
-    """The commit that the code stands at, marked when files were changed since; or unknown."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    """The last commit of the code that makes a model; "+" if it was changed since, or "unknown"."""
+    paths = ("ml_training", "inference/model_input.py")
     try:
-        found = subprocess.run(  # noqa: S603
-            command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
-        )
+        commit = _git("log", "-1", "--format=%h", "--", *paths)
+        changed = _git("status", "--porcelain", "--", *paths)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return found.stdout.strip()
+    return f"{commit}+" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
