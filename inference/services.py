@@ -22,7 +22,7 @@ from django.utils import timezone
 from operations.services import access_record
 from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
 from pneumoniapp.tasks import QUEUES
-from radiology.intake import examine
+from radiology.intake import Incoming, examine
 from radiology.models import Radiograph
 from radiology.services import files_removed_on_failure, radiograph_receive
 
@@ -70,12 +70,15 @@ class Reading:
 def reading_submit(*, patient, uploaded_by, file, acquired_on=None) -> Reading:
     """Receive one DICOM file and queue its analysis, both or neither.
 
+    ``file`` is a seekable file, or what ``radiology.intake.examine`` made of it before a
+    transaction of the caller's began.
+
     The task is sent after the commit. A broker that is down changes nothing for the
     caller: the row is queued and the sweeper sends it later. Raises what
     ``radiology.services.radiograph_receive`` raises.
     """
     # Looked at first: a transaction that waits for a large file makes others wait.
-    incoming = examine(file)
+    incoming = file if isinstance(file, Incoming) else examine(file)
     with files_removed_on_failure(), transaction.atomic():
         radiograph, created = radiograph_receive(
             patient=patient, uploaded_by=uploaded_by, file=incoming, acquired_on=acquired_on

@@ -17,6 +17,8 @@ from patients.models import Patient
 from patients.selectors import patient_get, patients_search
 from pneumoniapp.errors import CodedError
 from radiology.dicom.header import peek_header
+from radiology.intake import examine
+from radiology.services import files_removed_on_failure
 from radiology.warnings import warning_sentence
 
 from .forms import NEW_PATIENT, NewReadingForm
@@ -80,14 +82,15 @@ def reading_new(request: HttpRequest) -> HttpResponse:
 def _submit(request, file, patient, patient_form, form) -> tuple[Outcome, Patient | None]:
     """Send one file; a new patient is kept only together with an accepted file."""
     try:
-        with transaction.atomic():
+        incoming = examine(file)
+        with files_removed_on_failure(), transaction.atomic():
             owner = patient or patient_form.create(owner=request.user, request=request)
             if owner is None:
                 return Outcome(file.name), None
             reading = reading_submit(
                 patient=owner,
                 uploaded_by=request.user,
-                file=file,
+                file=incoming,
                 acquired_on=form.cleaned_data["acquired_on"],
             )
     except CodedError as error:
