@@ -23,7 +23,10 @@ from pneumoniapp.api.schema import location_header
 from pneumoniapp.api.views import ApiViewSet
 from radiology.api.parsers import UploadParser
 from radiology.errors import RadiographError
+from radiology.intake import examine
+from radiology.services import files_removed_on_failure
 
+from .examples import RADIOGRAPH_READ, RADIOGRAPH_SENT
 from .filters import RadiographFilters
 from .serializers import RadiographSerializer, RadiographUploadSerializer
 
@@ -58,7 +61,7 @@ class RadiographViewSet(ApiViewSet):
             "birth_date_in_future",
             "birth_date_too_early",
             *(error.code for error in RadiographError.__subclasses__()),
-        )
+        ),
     }
 
     def get_queryset(self):
@@ -89,6 +92,7 @@ class RadiographViewSet(ApiViewSet):
         request={"multipart/form-data": UPLOAD},
         responses={202: RadiographSerializer, 200: RadiographSerializer},
         parameters=[location_header(200, 202)],
+        examples=RADIOGRAPH_SENT,
     )
     def create(self, request: Request) -> Response:
         values = RadiographUploadSerializer(
@@ -105,25 +109,27 @@ class RadiographViewSet(ApiViewSet):
         )
 
     @staticmethod
-    @transaction.atomic
     def _submit(request: Request, *, file, acquired_on=None, patient=None, **person) -> Reading:
         """Patient, radiograph and analysis, or none of them."""
-        if patient is None:
-            patient = patient_get_or_create(
-                owner=request.user,
-                identifier=person["patient_identifier"],
-                sex=person["sex"],
-                birth_date=person["birth_date"],
-                request=request,
+        incoming = examine(file)
+        with files_removed_on_failure(), transaction.atomic():
+            if patient is None:
+                patient = patient_get_or_create(
+                    owner=request.user,
+                    identifier=person["patient_identifier"],
+                    sex=person["sex"],
+                    birth_date=person["birth_date"],
+                    request=request,
+                )
+            return reading_submit(
+                patient=patient, uploaded_by=request.user, file=incoming, acquired_on=acquired_on
             )
-        return reading_submit(
-            patient=patient, uploaded_by=request.user, file=file, acquired_on=acquired_on
-        )
 
     @extend_schema(
         summary="One radiograph with its newest analysis",
         description="`status` says how far it is: `queued`, `running`, `done` or `failed`.",
         parameters=[WAIT],
+        examples=RADIOGRAPH_READ,
     )
     def retrieve(self, request: Request, pk) -> Response:
         seconds = self._wait_seconds(request)

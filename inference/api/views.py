@@ -17,6 +17,7 @@ from operations.services import access_record
 from pneumoniapp.api.views import ApiViewSet
 from radiology.api.views import stored_file
 
+from .examples import ANALYSIS_READ, ANALYSIS_RETRIED, REVIEW_SENT
 from .filters import AnalysisFilters
 from .serializers import (
     AnalysisSerializer,
@@ -35,7 +36,7 @@ class AnalysisViewSet(ApiViewSet):
     list_actions = ("list", "reviews")
     problems = {
         "list": ("not_found",),
-        "map": ("not_ready",),
+        "map": ("not_ready", "storage_unavailable"),
         "retry": ("analysis_not_retriable",),
         "review": ("analysis_not_done", "review_label_mismatch"),
     }
@@ -60,7 +61,7 @@ class AnalysisViewSet(ApiViewSet):
         )
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(summary="One analysis")
+    @extend_schema(summary="One analysis", examples=ANALYSIS_READ)
     def retrieve(self, request: Request, pk) -> Response:
         analysis = self.get_analysis()
         access_record(actor=request.user, action="read", obj=analysis, request=request)
@@ -82,6 +83,7 @@ class AnalysisViewSet(ApiViewSet):
         summary="Try a failed analysis again",
         request=None,
         responses={202: AnalysisSerializer},
+        examples=ANALYSIS_RETRIED,
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk) -> Response:
@@ -108,6 +110,7 @@ class AnalysisViewSet(ApiViewSet):
         "another one. Earlier reviews are kept; the newest counts.",
         request=ReviewInputSerializer,
         responses={201: ReviewSerializer},
+        examples=REVIEW_SENT,
     )
     @reviews.mapping.post
     def review(self, request: Request, pk) -> Response:

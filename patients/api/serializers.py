@@ -26,6 +26,7 @@ IDENTIFIER_HELP = (
         "maxLength": 64,
         # The model's rule in the dialect of JSON Schema, whose word character knows ASCII alone.
         "pattern": r"^[\p{L}\p{N}_][\p{L}\p{N}_ .\-/]*$",
+        "example": "IPP-000123",
     }
 )
 class IdentifierField(StrictCharField):

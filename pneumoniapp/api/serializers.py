@@ -32,6 +32,7 @@ class StrictCharField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"type": "string", "format": "date", "example": "1961-05-04"})
 class StrictDateField(serializers.DateField):
     """``YYYY-MM-DD`` and none of the other forms of ISO 8601."""
 

@@ -12,14 +12,23 @@ from rest_framework.request import Request
 from operations.services import access_record
 from pneumoniapp.api.errors import NotReadyError
 from pneumoniapp.api.views import ApiView
+from radiology.errors import StorageUnavailableError
 from radiology.models import Radiograph
 
 
 def stored_file(file: FieldFile, content_type: str, filename: str = "") -> FileResponse:
-    """The stored ``file`` as it is; raises :class:`NotReadyError` when there is none yet."""
+    """The stored ``file`` as it is.
+
+    Raises :class:`NotReadyError` when there is none yet, and
+    :class:`StorageUnavailableError` when the storage does not give it.
+    """
     if not file:
         raise NotReadyError
-    return FileResponse(file.open("rb"), content_type=content_type, filename=filename)
+    try:
+        content = file.open("rb")
+    except Exception as error:
+        raise StorageUnavailableError from error
+    return FileResponse(content, content_type=content_type, filename=filename)
 
 
 class RadiographFileView(ApiView):
@@ -36,7 +45,7 @@ class RadiographFileView(ApiView):
 class PreviewView(RadiographFileView):
     """The rendered radiograph."""
 
-    problems = {"get": ("not_ready",)}
+    problems = {"get": ("not_ready", "storage_unavailable")}
 
     @extend_schema(
         operation_id="radiographs_preview",
@@ -51,6 +60,8 @@ class PreviewView(RadiographFileView):
 
 class DicomView(RadiographFileView):
     """The stored DICOM file."""
+
+    problems = {"get": ("storage_unavailable",)}
 
     @extend_schema(
         operation_id="radiographs_dicom",
