@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 import structlog
 from django.core.files import File
-from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -104,12 +103,6 @@ def radiograph_receive(
             return existing, False
         raise
     return radiograph, True
-
-
-def preview_store(*, radiograph: Radiograph, jpeg: bytes) -> None:
-    """Keep the rendered image (a JPEG) of ``radiograph``; doing it twice changes nothing."""
-    radiograph.preview.save("", ContentFile(jpeg), save=False)
-    Radiograph.objects.filter(pk=radiograph.pk).update(preview=radiograph.preview.name)
 
 
 def disagreements(

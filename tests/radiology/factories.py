@@ -162,7 +162,7 @@ def to_bytes(dataset: Dataset, *, preamble: bytes = b"\0" * 128, meta: bool = Tr
         return preamble + b"DICM" + whole[132:] if preamble else whole[132:]
     dcmwrite(
         out,
-        dataset,
+        Dataset(dataset),
         enforce_file_format=False,
         implicit_vr=syntax == ImplicitVRLittleEndian,
         little_endian=True,
