@@ -1,8 +1,7 @@
 """The one transform from a rendered radiograph to the network's input.
 
-Training, evaluation and serving all call it. A change of any number here changes what the
-network sees, so it needs a new ``MODEL_INPUT_VERSION``; a worker refuses a model that was
-trained with another one.
+Training, evaluation and serving call this function; its version is stored with every
+model, and a worker refuses a model that was made with another.
 """
 
 from __future__ import annotations
@@ -12,50 +11,35 @@ import numpy as np
 
 MODEL_INPUT_VERSION = "1"
 INPUT_SIZE = 256
-# Grey levels below the first and above the second percentile are clipped: a file with a
-# window and one without, a black border or a burned-in letter, then look alike.
-STRETCH_PERCENTILES = (1.0, 99.0)
+# Share of pixels (percent) below black and above white after the contrast stretch.
+_CLIPPED = 0.5
 
 
-def resize_to_input(rendered: np.ndarray) -> np.ndarray:
-    """Resize a rendered radiograph to the network's square.
+def contrast_stretch(image: np.ndarray) -> np.ndarray:
+    """``image``, uint8 (H, W), as float32 in [0, 1]: its 0.5th percentile black, its 99.5th white.
 
-    - ``rendered``: uint8 (rows, columns), 0 is black. The aspect ratio is not kept: the
-      radiographs of the training collection were made square in the same way.
-    - Returns uint8 (256, 256).
-    - Raises ``ValueError`` for another type or shape.
-    """
-    if rendered.dtype != np.uint8 or rendered.ndim != 2 or 0 in rendered.shape:
-        raise ValueError("a rendered radiograph is a two-dimensional array of uint8")
-    if rendered.shape == (INPUT_SIZE, INPUT_SIZE):
-        return rendered
-    # Averaging over the area does not alias when shrinking; it is undefined for enlarging.
-    shrinks = min(rendered.shape) >= INPUT_SIZE
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(rendered, (INPUT_SIZE, INPUT_SIZE), interpolation=method)
-
-
-def stretch(image: np.ndarray) -> np.ndarray:
-    """Spread the grey levels between two percentiles of uint8 ``image`` over [0, 1].
-
-    Returns float32 of the same shape. An image of one grey level becomes all zeros.
+    Files with and without a window then look alike. An image of one grey is all black.
     """
     counts = np.bincount(image.ravel(), minlength=256).cumsum()
-    low, high = (int(np.searchsorted(counts, q / 100 * counts[-1])) for q in STRETCH_PERCENTILES)
-    levels = np.arange(256, dtype=np.float32)
-    table = np.clip((levels - low) / max(high - low, 1), 0.0, 1.0).astype(np.float32)
-    if high == low:
-        table[:] = 0.0
-    return table[image]
+    cuts = counts[-1] * np.array([_CLIPPED, 100 - _CLIPPED]) / 100
+    low, high = np.searchsorted(counts, cuts)
+    table = (np.arange(256, dtype=np.float32) - low) / max(high - low, 1)
+    return np.clip(table, 0, 1).astype(np.float32)[image]
 
 
 def model_input(rendered: np.ndarray) -> np.ndarray:
-    """The network's input for one rendered radiograph.
+    """The network's input, float32 (256, 256, 3) in [0, 1], of ``rendered``, uint8 (H, W).
 
-    - ``rendered``: uint8 (rows, columns), 0 is black (``radiology.dicom.render.render``).
-    - Returns float32 (256, 256, 3) in [0, 1], three equal channels. The scaling that the
-      network wants is a layer inside the network.
-    - Raises ``ValueError`` for another type or shape.
+    Resized to a square whatever its shape, as the radiographs of the training data were
+    (docs/decisions/0004), averaging areas when it shrinks; stretched; grey three times.
+    Raises ``ValueError`` unless ``rendered`` is a two-dimensional uint8 array with pixels.
     """
-    grey = stretch(resize_to_input(rendered))
-    return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+    if rendered.dtype != np.uint8 or rendered.ndim != 2 or not rendered.size:
+        raise ValueError("expected uint8 (H, W)")
+    shrinks = min(rendered.shape) >= INPUT_SIZE
+    resized = cv2.resize(
+        rendered,
+        (INPUT_SIZE, INPUT_SIZE),
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+    return np.repeat(contrast_stretch(resized)[..., np.newaxis], 3, axis=2)
