@@ -1,0 +1,130 @@
+"""A real browser on the whole application. A console error or a CSP violation fails a test."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGBaseline8Bit
+
+from tests.conftest import DATA
+from tests.e2e.browser import Doctor
+from tests.e2e.stack import Stack
+from tests.radiology.factories import dicom_bytes, dicom_dataset, to_bytes
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+SHOTS = settings.BASE_DIR / "test-results"
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(180))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    stack.start()
+    yield stack
+    stack.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine (set CHROMIUM to its path)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_browser(chromium, stack, request):
+    """``open_browser(language="en", width=1280, theme="light", ...)``: a doctor's browser."""
+    doctors = []
+
+    def make(*, language: str = "en", width: int = 1280, theme: str = "light", **options) -> Doctor:
+        context = chromium.new_context(
+            base_url=stack.url,
+            viewport={"width": width, "height": 900},
+            color_scheme=theme,
+            locale={"fr": "fr-FR", "en": "en-GB"}[language],
+            **options,
+        )
+        context.set_default_timeout(20_000)
+        name = re.sub(r"\W+", "-", request.node.name).strip("-")
+        doctor = Doctor(context, stack.url, language, SHOTS / name)
+        doctors.append(doctor)
+        return doctor
+
+    yield make
+    for doctor in doctors:
+        doctor.page.context.close()
+    for doctor in doctors:
+        doctor.assert_nothing_was_wrong()
+
+
+@pytest.fixture
+def radiographs(tmp_path):
+    """``radiographs(3)``: files of real chest radiographs, or generated ones without the data."""
+
+    def make(count: int) -> list[Path]:
+        real = sorted((DATA / "dicom" / "rsna").glob("**/*.dcm"))
+        made = []
+        for number in range(count):
+            path = tmp_path / f"radiograph-{number}.dcm"
+            if len(real) >= count:
+                path.write_bytes(_as_new(real[number].read_bytes()))
+            else:
+                path.write_bytes(dicom_bytes(rows=1024, columns=1024, seed=number))
+            made.append(path)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def undecodable(tmp_path) -> Path:
+    """A radiograph whose header is right and whose compressed pixels are rubbish."""
+    dataset = dicom_dataset(transfer_syntax=JPEGBaseline8Bit)
+    rubbish = b"\xff\xd8\xff\xe0" + bytes(range(1, 200)) * 20 + b"\xff\xd9"
+    dataset.PixelData = encapsulate([rubbish])
+    path = tmp_path / "undecodable.dcm"
+    path.write_bytes(to_bytes(dataset))
+    return path
+
+
+def _as_new(content: bytes) -> bytes:
+    """The same radiograph with a new SOP Instance UID: tests share one installation."""
+    import pydicom
+    from pydicom.uid import generate_uid
+
+    dataset = pydicom.dcmread(io.BytesIO(content))
+    dataset.SOPInstanceUID = generate_uid(prefix=None)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    out = io.BytesIO()
+    dataset.save_as(out)
+    return out.getvalue()
