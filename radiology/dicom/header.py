@@ -133,7 +133,7 @@ def peek_header(file: BinaryIO) -> Header:
 def _inspect(file: BinaryIO, *, judged: bool) -> Inspection:
     structure = scan(file)
     dataset = _wanted(structure)
-    header = _header(structure, dataset, required=True, judged=judged)
+    header = _header(structure, dataset, judged=judged)
     module = _pixel_module(dataset, header)
     return Inspection(header, structure, dataset, module, check_pixels(structure, module))
 
@@ -141,7 +141,7 @@ def _inspect(file: BinaryIO, *, judged: bool) -> Inspection:
 def _peek(file: BinaryIO) -> Header:
     structure = scan(file, partial=True)
     dataset = _wanted(structure)
-    header = _header(structure, dataset, required=structure.complete, judged=structure.complete)
+    header = _header(structure, dataset, judged=True)
     if "Rows" in dataset and "Columns" in dataset and "BitsStored" in dataset:
         _pixel_module(dataset, header)
     return header
@@ -151,13 +151,14 @@ def _wanted(structure: Structure) -> Dataset:
     return wanted_elements(structure, KEPT | READ_ONLY)
 
 
-def _header(structure: Structure, dataset: Dataset, *, required: bool, judged: bool) -> Header:
+def _header(structure: Structure, dataset: Dataset, *, judged: bool) -> Header:
     uids = {keyword: uid(dataset, keyword) for keyword in ("SOPClassUID", "SOPInstanceUID")}
-    if required:
+    if structure.complete:
         for keyword, value in uids.items():
             if not value:
                 raise MissingUidError(attribute=keyword)
-    warnings = judge(dataset, uids["SOPClassUID"]) if judged else []
+    # What has not arrived yet can't be judged.
+    warnings = judge(dataset, uids["SOPClassUID"]) if judged and structure.complete else []
     birth_date, acquired_on = _dates(dataset) if judged else (None, None)
     sex = text(dataset, "PatientSex")
     return Header(

@@ -158,7 +158,7 @@ def scan(file: BinaryIO, *, partial: bool = False) -> Structure:
     except OutOfBytes:
         if not partial:
             raise TruncatedError from None
-        structure.complete = structure.pixels is not None
+    structure.complete = not partial or structure.pixels is not None
     return structure
 
 

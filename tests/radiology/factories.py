@@ -14,12 +14,21 @@ from django.core.files.base import ContentFile
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
     ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
     generate_uid,
 )
 
@@ -32,6 +41,8 @@ UNCOMPRESSED = (
     ExplicitVRBigEndian,
     DeflatedExplicitVRLittleEndian,
 )
+BY_PYDICOM = (RLELossless, JPEGLSLossless, JPEG2000Lossless)
+LOSSY = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000, HTJ2K)
 
 
 @lru_cache(maxsize=64)
@@ -140,15 +151,39 @@ def _encode(dataset: Dataset, pixels: np.ndarray, transfer_syntax: str) -> None:
     data = pixels.astype(pixels.dtype.newbyteorder(order)).tobytes()
     dataset.PixelData = data + b"\0" * (len(data) % 2)
     dataset["PixelData"].VR = "OW" if pixels.dtype.itemsize == 2 else "OB"
-    if transfer_syntax == JPEGBaseline8Bit:
-        encoded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        dataset.PixelData = encapsulate([encoded])
+    if transfer_syntax in UNCOMPRESSED:
+        pass
+    elif transfer_syntax in BY_PYDICOM:
+        dataset.compress(transfer_syntax, generate_instance_uid=False)
+    else:
+        dataset.PixelData = encapsulate([_stream(pixels, transfer_syntax, dataset.BitsStored)])
         dataset["PixelData"].VR = "OB"
         dataset["PixelData"].is_undefined_length = True
+    if transfer_syntax in LOSSY:
         dataset.LossyImageCompression = "01"
-    elif transfer_syntax not in UNCOMPRESSED:
-        dataset.compress(transfer_syntax, generate_instance_uid=False)
     dataset.file_meta.TransferSyntaxUID = transfer_syntax
+
+
+def _stream(pixels: np.ndarray, transfer_syntax: str, bits: int) -> bytes:
+    """``pixels`` as a stream that pydicom can't make (``bits`` is its precision)."""
+    if transfer_syntax == JPEGBaseline8Bit:
+        return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+    import imagecodecs
+
+    raw = pixels.view(f"u{pixels.dtype.itemsize}") & ((1 << bits) - 1)
+    raw = np.ascontiguousarray(raw.astype(pixels.dtype.str.replace("i", "u")))
+    if transfer_syntax == JPEGExtended12Bit:
+        return imagecodecs.jpeg8_encode(raw, 98, bitspersample=12 if bits > 8 else 8)
+    if transfer_syntax == JPEGLosslessSV1:
+        return imagecodecs.jpeg8_encode(raw, lossless=True, predictor=1, bitspersample=bits)
+    if transfer_syntax == JPEGLossless:
+        return imagecodecs.jpeg8_encode(raw, lossless=True, predictor=6, bitspersample=bits)
+    if transfer_syntax == JPEGLSNearLossless:
+        return imagecodecs.jpegls_encode(raw, level=2)
+    if transfer_syntax == JPEG2000:
+        return imagecodecs.jpeg2k_encode(raw, level=60, codecformat="j2k", bitspersample=bits)
+    lossy = {"reversible": False, "level": 0.001} if transfer_syntax == HTJ2K else {}
+    return imagecodecs.htj2k_encode(raw, **({"reversible": True} | lossy))
 
 
 def to_bytes(dataset: Dataset, *, preamble: bytes = b"\0" * 128, meta: bool = True) -> bytes:
