@@ -136,12 +136,14 @@ class DoctorAdmin(admin.ModelAdmin):
         done = 0
         for doctor in queryset.order_by("pk"):
             if not self.has_change_permission(request, doctor):
-                self.message_user(request, f"{doctor}: {_('not yours to change')}", messages.ERROR)
+                text = _("%(doctor)s: not yours to change.") % {"doctor": doctor}
+                self.message_user(request, text, messages.ERROR)
                 continue
             try:
                 service(doctor=doctor, by=request.user, request=request)
             except CodedError as error:
-                self.message_user(request, f"{doctor}: {error}", messages.ERROR)
+                text = _("%(doctor)s: %(sentence)s") % {"doctor": doctor, "sentence": error}
+                self.message_user(request, text, messages.ERROR)
             else:
                 done += 1
         if done:

@@ -86,14 +86,14 @@ class ReadingFilterForm(forms.Form):
         label=_("Certainty"),
         required=False,
         choices=[
-            ("", _("All")),
+            ("", _("Any certainty")),
             (Certainty.HIGH, _("High")),
             (Certainty.MODERATE, _("Moderate")),
             (Certainty.LOW, _("Low")),
         ],
     )
     status = forms.ChoiceField(
-        label=_("Status"), required=False, choices=[("", _("All")), *Analysis.Status.choices]
+        label=_("Status"), required=False, choices=[("", _("Any status")), *Analysis.Status.choices]
     )
     since = forms.DateField(
         label=_("From"), required=False, input_formats=DATE_FORMATS, widget=DateInput

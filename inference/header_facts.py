@@ -27,7 +27,7 @@ def header_facts(header: Header) -> dict:
     facts: list[list[str]] = []
     fields: dict[str, dict[str, str]] = {}
     if header.view_position:
-        facts.append([_("View"), header.view_position])
+        facts.append([_("Projection"), header.view_position])
     if header.acquired_on:
         text = date_format(header.acquired_on)
         facts.append([_("Date"), text])

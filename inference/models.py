@@ -77,16 +77,29 @@ class Promotion(models.Model):
         ROLLBACK = "rollback", _("rollback")
 
     model_version = models.ForeignKey(
-        ModelVersion, on_delete=models.PROTECT, related_name="promotions"
+        ModelVersion,
+        verbose_name=_("model version"),
+        on_delete=models.PROTECT,
+        related_name="promotions",
     )
     previous = models.ForeignKey(
-        ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        ModelVersion,
+        verbose_name=_("previous version"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
     )
-    kind = models.CharField(max_length=16, choices=Kind.choices)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("by"),
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
-    at = models.DateTimeField(default=timezone.now)
+    at = models.DateTimeField(_("at"), default=timezone.now)
 
     class Meta:
         verbose_name = _("promotion")
@@ -141,9 +154,13 @@ class Analysis(models.Model):
     radiograph = models.ForeignKey(
         Radiograph, verbose_name=_("radiograph"), on_delete=models.PROTECT, related_name="analyses"
     )
-    is_current = models.BooleanField(null=True, default=True, editable=False)
+    is_current = models.BooleanField(_("current"), null=True, default=True, editable=False)
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("requested by"),
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
     )
     status = models.CharField(
         _("status"), max_length=16, choices=Status.choices, default=Status.QUEUED
@@ -155,7 +172,7 @@ class Analysis(models.Model):
     started_at = models.DateTimeField(_("started at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     error_code = models.CharField(_("error code"), max_length=64, blank=True)
-    error_params = models.JSONField(default=dict, blank=True)
+    error_params = models.JSONField(_("details of the error"), default=dict, blank=True)
 
     model_version = models.ForeignKey(
         ModelVersion,
@@ -166,9 +183,15 @@ class Analysis(models.Model):
         related_name="analyses",
     )
     label = models.CharField(_("class"), max_length=16, choices=Label.choices, blank=True)
-    p_normal = models.FloatField(null=True, blank=True, validators=PROBABILITY)
-    p_lung_opacity = models.FloatField(null=True, blank=True, validators=PROBABILITY)
-    p_not_normal = models.FloatField(null=True, blank=True, validators=PROBABILITY)
+    p_normal = models.FloatField(
+        _("probability: normal"), null=True, blank=True, validators=PROBABILITY
+    )
+    p_lung_opacity = models.FloatField(
+        _("probability: lung opacity"), null=True, blank=True, validators=PROBABILITY
+    )
+    p_not_normal = models.FloatField(
+        _("probability: abnormal without opacity"), null=True, blank=True, validators=PROBABILITY
+    )
     certainty = models.CharField(
         _("certainty"), max_length=16, choices=Certainty.choices, blank=True
     )
@@ -226,9 +249,14 @@ class Review(models.Model):
         CONTESTED = "contested", _("Contested")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    analysis = models.ForeignKey(Analysis, on_delete=models.PROTECT, related_name="reviews")
+    analysis = models.ForeignKey(
+        Analysis, verbose_name=_("analysis"), on_delete=models.PROTECT, related_name="reviews"
+    )
     doctor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="reviews"
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("doctor"),
+        on_delete=models.PROTECT,
+        related_name="reviews",
     )
     verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict.choices)
     label = models.CharField(_("the doctor's class"), max_length=16, choices=Label.choices)

@@ -89,7 +89,7 @@
     } catch {
       return; // Only a help: the server looks at the whole file when it is sent.
     }
-    show(part(entry, "facts"), entry.header.facts.map(([name, text]) => `${name}: ${text}`).join(" · "));
+    show(part(entry, "facts"), entry.header.facts.map(([name, text]) => `${name} ${text}`).join(" · "));
     setWarnings(entry, entry.header.warnings);
     useHeaders();
   };

@@ -19,7 +19,7 @@ def facts_of(**attributes):
 def test_what_the_header_knows_is_named_and_offered():
     answer = facts_of(PatientSex="F", PatientBirthDate="19500302")
     assert answer["facts"] == [
-        ["View", "PA"],
+        ["Projection", "PA"],
         ["Date", "Jan. 15, 2024"],
         ["Sex", "female"],
         ["Birth date", "March 2, 1950"],
