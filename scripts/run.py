@@ -320,7 +320,7 @@ def run(started: float) -> int:
 def watch(family: Family, stop: threading.Event, port: int, started: float, schedule: Path) -> int:
     """Wait until something ends: 0 when asked to stop, 1 when a process died."""
     ready, missing, complain_at = False, "", started + 60
-    while not stop.wait(0.1 if not ready else 0.5):
+    while not stop.wait(0.2 if not ready else 0.5):
         if name := family.ended():
             code = family.members[name].returncode
             say("stopped", f"{name} ended by itself (exit status {code}): stopping the rest")

@@ -32,7 +32,8 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     command="apt-get install --yes python$version-venv"
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         say "Installing python$version-venv"
-        { apt-get update -qq && $command -qq; } >&2 || { say "That failed: $command"; exit 1; }
+        export DEBIAN_FRONTEND=noninteractive
+        { apt-get update -qq && $command -qq; } >/dev/null || { say "That failed: $command"; exit 1; }
     else
         say "Python's venv module is missing. Install it and try again:  sudo $command"
         exit 1
