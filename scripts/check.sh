@@ -7,6 +7,7 @@ export PATH="$PWD/.venv-dev/bin:$PATH"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export VAR_DIR=$work/var PYTHONDONTWRITEBYTECODE=1
+mkdir "$VAR_DIR"
 failed=()
 
 step() {
