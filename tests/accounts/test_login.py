@@ -317,7 +317,7 @@ class TestEmailChange:
         assert doctor.email == "old@example.org"
 
     def test_to_a_taken_address_looks_the_same_and_changes_nothing(self, changing, doctor):
-        DoctorFactory(email="taken@example.org")
+        DoctorFactory(email="taken@example.org", language="en")
         assert self.ask(changing, "taken@example.org").url == self.URL
         assert "taken@example.org" in changing.get(self.URL).content.decode()
         (message,) = mail.outbox

@@ -247,7 +247,7 @@ class TestTaken:
         assert mail.outbox[0].subject == subject
 
     def test_taking_an_unconfirmed_address_looks_the_same(self, client):
-        DoctorFactory(email="owner@example.org", email_confirmed=False)
+        DoctorFactory(email="owner@example.org", email_confirmed=False, language="en")
         response = client.post(SIGNUP, typed(email="owner@example.org"))
         assert response.url == SENT
         assert mail.outbox[0].subject.endswith("You have an account already")
@@ -286,7 +286,7 @@ class TestTaken:
             if sql.startswith("SAVEPOINT") and not arrived:
                 arrived.append(True)
                 taken = {same: typed()[same]}
-                DoctorFactory.build(**taken).save()
+                DoctorFactory.build(**taken, language="en").save()
             return execute(sql, params, many, context)
 
         with connection.execute_wrapper(rival):
