@@ -352,6 +352,7 @@ def test_a_post_without_its_token_is_refused(client_for, doctor, analysis):
     from django.test import Client
 
     strict = Client(enforce_csrf_checks=True, headers={"accept-language": "en"})
+    strict.cookies["django_language"] = "en"
     strict.force_login(doctor)
     response = strict.post(review_url(analysis), {"verdict": "approved"})
     assert response.status_code == 403
