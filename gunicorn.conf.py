@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import tempfile
 
 bind = os.environ.get("BIND") or "127.0.0.1:8000"
@@ -21,9 +22,9 @@ if os.path.isdir("/dev/shm"):  # noqa: PTH112, S108
     worker_tmp_dir = "/dev/shm"  # noqa: S108
 
 # Each process keeps its numbers in a file here, so that any of them can answer for all.
-if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-    _metrics = tempfile.TemporaryDirectory(prefix="pneumoniapp-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics.name
+own_metrics = not os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+if own_metrics:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="pneumoniapp-metrics-")
 
 
 class _WithoutAddress(logging.Filter):
@@ -47,3 +48,8 @@ def child_exit(server, worker):
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)
+
+
+def on_exit(server):
+    if own_metrics:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

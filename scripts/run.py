@@ -265,9 +265,10 @@ def run(started: float) -> int:
     port = free_port(port)
 
     cores = len(os.sched_getaffinity(0))
-    uploads = folder / "uploads"
-    shutil.rmtree(uploads, ignore_errors=True)  # Halves of files, if a run was killed.
-    uploads.mkdir(mode=0o700)
+    uploads, metrics = folder / "uploads", folder / "metrics"
+    for fresh in (uploads, metrics):  # Halves of files, if a run was killed.
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
     embedded = not os.environ.get("CELERY_BROKER_URL")
     variables = os.environ | {
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE")
@@ -278,6 +279,7 @@ def run(started: float) -> int:
         "BIND": f"127.0.0.1:{port}",
         "WEB_CONCURRENCY": os.environ.get("WEB_CONCURRENCY") or str(max(1, cores // 2)),
         "UPLOAD_TEMP_DIR": os.environ.get("UPLOAD_TEMP_DIR") or str(uploads),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "PYTHONUNBUFFERED": "1",
         # The worker runs its own checks; the web server's aren't its business.
         "CELERY_SKIP_CHECKS": "1",

@@ -69,6 +69,12 @@ class Run:
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
+    def get_quietly(self, path: str) -> int | None:
+        try:
+            return self.get(path)[0]
+        except OSError:
+            return None
+
     def end(self, number: int = signal.SIGINT) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -112,6 +118,13 @@ def test_start_answer_stop_and_start_again(start):
     for part in ("redis-server", "gunicorn", "celery"):
         assert part in commands
     wait_for(lambda: "beat" in " ".join(p.name() + str(p.cmdline()) for p in run.family()))
+
+    # A web process that dies is replaced, and its numbers stay.
+    before = run.get("/metrics")
+    master = next(p for p in run.family() if "gunicorn" in " ".join(p.cmdline()))
+    master.children()[0].kill()
+    wait_for(lambda: run.get_quietly("/health/live") == 200, what="a new web process")
+    assert before[0] == run.get("/metrics")[0] == 200
 
     family = run.family()
     assert run.end(signal.SIGINT) == 0

@@ -1,0 +1,88 @@
+"""What production does beside the tests' own settings: S3, collected static files."""
+
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+from django.core.files.storage.handler import StorageHandler
+
+from pneumoniapp.settings import environment
+from tests.operations.test_settings import PRODUCTION
+
+pytestmark = pytest.mark.services
+
+
+def test_static_files_can_be_collected(tmp_path):
+    """Every file that a style sheet or a script names is there: the manifest needs them."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
+        cwd=django_settings.BASE_DIR,
+        env=os.environ | PRODUCTION | {"STATIC_ROOT": str(tmp_path), "VAR_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "staticfiles.json").is_file()
+    assert list(tmp_path.glob("css/app.*.css.gz"))
+
+
+@pytest.fixture
+def bucket(monkeypatch):
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    name = f"radiographs-{uuid.uuid4()}"
+    for variable, value in {
+        "S3_BUCKET": name,
+        "S3_ENDPOINT_URL": address,
+        "S3_REGION": "eu-west-3",
+        "S3_ACCESS_KEY": "key",
+        "S3_SECRET_KEY": "secret",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    client = boto3.client(
+        "s3",
+        endpoint_url=address,
+        region_name="eu-west-3",
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+    )
+    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-3"})
+    yield client, name
+    client.close()
+    server.stop()
+
+
+def test_files_lie_in_the_bucket(bucket):
+    storage = StorageHandler({"default": environment.file_storage()})["default"]
+    client, bucket_name = bucket
+    name = storage.save("radiographs/ab/image.dcm", ContentFile(b"pixels"))
+    assert name == "radiographs/ab/image.dcm"
+    assert client.get_object(Bucket=bucket_name, Key=name)["Body"].read() == b"pixels"
+    with storage.open(name) as file:
+        assert file.read() == b"pixels"
+    storage.save(name, ContentFile(b"other pixels"))
+    assert storage.size(name) == len(b"other pixels")
+    assert "Signature=" in storage.url(name)
+    storage.delete(name)
+    assert not storage.exists(name)
+
+
+def test_the_health_check_works_on_a_bucket(bucket, settings):
+    from operations.checks import storage_keeps
+
+    settings.STORAGES = settings.STORAGES | {"default": environment.file_storage()}
+    client, bucket_name = bucket
+    assert storages["default"].bucket_name == bucket_name
+    assert storage_keeps() == {"ok": True}
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket_name)
