@@ -93,15 +93,17 @@ def radiograph_receive(
         *incoming.header.warnings,
         *disagreements(incoming.header, patient, acquired_on),
     ]
-    try:
-        with files_removed_on_failure(), transaction.atomic():
-            _store(radiograph, incoming)
-            access_record(actor=uploaded_by, action="create", obj=radiograph)
-    except IntegrityError:
-        # The same file came at the same moment and was first.
-        if existing := _existing(patient, incoming):
-            return existing, False
-        raise
+    with tempfile.SpooledTemporaryFile(SPOOL) as clean:
+        write_deidentified(incoming.inspection, clean)
+        try:
+            with files_removed_on_failure(), transaction.atomic():
+                _store(radiograph, clean)
+                access_record(actor=uploaded_by, action="create", obj=radiograph)
+        except IntegrityError:
+            # The same file came at the same moment and was first.
+            if existing := _existing(patient, incoming):
+                return existing, False
+            raise
     return radiograph, True
 
 
@@ -193,21 +195,19 @@ def _radiograph(patient: Patient, uploaded_by, incoming: Incoming, day: dt.date)
     )
 
 
-def _store(radiograph: Radiograph, incoming: Incoming) -> None:
+def _store(radiograph: Radiograph, clean: BinaryIO) -> None:
     """Write the row, then its file; a duplicate is known before any file is written."""
-    with tempfile.SpooledTemporaryFile(SPOOL) as out:
-        write_deidentified(incoming.inspection, out)
-        out.seek(0)
-        field = radiograph._meta.get_field("file")
-        radiograph.file.name = field.generate_filename(radiograph, "")
-        radiograph.full_clean(
-            exclude=["patient", "owner", "uploaded_by"],
-            validate_unique=False,  # The database does; asking it first proves nothing.
-            validate_constraints=False,
-        )
-        radiograph.save(force_insert=True)
-        _new_files.get().append(radiograph.file)
-        try:
-            radiograph.file.storage.save(radiograph.file.name, File(out))
-        except Exception as error:
-            raise StorageUnavailableError from error
+    field = radiograph._meta.get_field("file")
+    radiograph.file.name = field.generate_filename(radiograph, "")
+    radiograph.full_clean(
+        exclude=["patient", "owner", "uploaded_by"],
+        validate_unique=False,  # The database does; asking it first proves nothing.
+        validate_constraints=False,
+    )
+    radiograph.save(force_insert=True)
+    _new_files.get().append(radiograph.file)
+    try:
+        clean.seek(0)
+        radiograph.file.storage.save(radiograph.file.name, File(clean))
+    except Exception as error:
+        raise StorageUnavailableError from error

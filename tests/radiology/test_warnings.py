@@ -1,0 +1,33 @@
+"""Every flag has a sentence, in both languages' forms of dates and words."""
+
+import pytest
+from django.utils import translation
+
+from radiology.warnings import SENTENCES, warning_sentence
+
+
+def test_facts_stand_in_the_sentence(english):
+    entry = {"code": "birth_date_mismatch", "file": "1940-03-05", "given": "1940-05-03"}
+    sentence = warning_sentence(entry)
+    assert "March 5, 1940" in sentence
+    assert "May 3, 1940" in sentence
+    assert "male" in warning_sentence({"code": "sex_mismatch", "file": "M", "given": "F"})
+    assert "72" in warning_sentence({"code": "age_mismatch", "file": 72, "given": 74})
+
+
+def test_dates_are_written_as_the_reader_does():
+    entry = {"code": "acquired_on_mismatch", "file": "2024-01-15", "given": "2024-01-14"}
+    with translation.override("fr"):
+        assert "15 janvier 2024" in warning_sentence(entry)
+
+
+@pytest.mark.parametrize("code", sorted(SENTENCES))
+def test_every_code_has_a_sentence(code, english):
+    facts = {"file": "2024-01-15", "given": "2024-01-14"} if code.endswith("mismatch") else {}
+    sentence = warning_sentence({"code": code, **facts})
+    assert sentence.endswith(".")
+    assert "%" not in sentence
+
+
+def test_a_code_of_another_version_is_no_error(english):
+    assert "remark" in warning_sentence({"code": "from_the_future", "file": 1})
