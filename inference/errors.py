@@ -35,6 +35,7 @@ class ReviewLabelMismatchError(PermanentError):
     """An approval names the reading's own class, a contest another one."""
 
     code = "review_label_mismatch"
+    status = 409
     sentence = _(
         "To approve a reading, give its own class; to contest it, choose one of the other classes."
     )

@@ -229,6 +229,19 @@ class ReviewInputSerializer(StrictSerializer):
         required=False, allow_blank=True, max_length=2000, help_text="Name no patient here."
     )
 
+    schema_rules = {
+        "anyOf": [
+            {"properties": {"verdict": {"enum": [Review.Verdict.APPROVED.value]}}},
+            {"required": ["label"]},
+        ]
+    }
+
+    def validate(self, values: dict) -> dict:
+        if values["verdict"] == Review.Verdict.CONTESTED and "label" not in values:
+            error = serializers.ErrorDetail(str(_("Give the right class.")), "required")
+            raise serializers.ValidationError({"label": [error]})
+        return values
+
 
 class ReviewSerializer(serializers.ModelSerializer):
     """A doctor's judgement of one analysis. None is ever changed; the newest counts."""

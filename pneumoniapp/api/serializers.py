@@ -10,6 +10,7 @@ import datetime as dt
 import re
 import uuid
 
+from django.core.validators import ProhibitNullCharactersValidator, RegexValidator
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -17,6 +18,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+NO_NULL = RegexValidator(
+    r"^[^\x00]*\Z",
+    ProhibitNullCharactersValidator.message,
+    ProhibitNullCharactersValidator.code,
+)
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -25,6 +31,11 @@ class StrictCharField(serializers.CharField):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
+        # Django's own validator for this, in a form that the schema can tell.
+        self.validators = [
+            NO_NULL if isinstance(validator, ProhibitNullCharactersValidator) else validator
+            for validator in self.validators
+        ]
 
     def to_internal_value(self, data) -> str:
         if not isinstance(data, str):
