@@ -42,7 +42,7 @@ class Doctor:
             self.wrong.append(f"{response.status}: {response.url}")
 
     def assert_nothing_was_wrong(self) -> None:
-        assert self.wrong == []
+        assert not self.wrong, "\n".join(self.wrong)
 
     def _(self, text: str) -> str:
         with translation.override(self.language):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGBaseline8Bit
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import JPEGLSLossless
 
 from tests.conftest import DATA
 from tests.e2e.browser import Doctor
@@ -82,6 +82,9 @@ def open_browser(chromium, stack, request):
 
     yield make
     for doctor in doctors:
+        # What was on the screen last: the first thing to look at after a failure.
+        doctor.shots.mkdir(parents=True, exist_ok=True)
+        doctor.page.screenshot(path=doctor.shots / "zz-last.png", full_page=True)
         doctor.page.context.close()
     for doctor in doctors:
         doctor.assert_nothing_was_wrong()
@@ -108,10 +111,12 @@ def radiographs(tmp_path):
 
 @pytest.fixture
 def undecodable(tmp_path) -> Path:
-    """A radiograph whose header is right and whose compressed pixels are rubbish."""
-    dataset = dicom_dataset(transfer_syntax=JPEGBaseline8Bit)
-    rubbish = b"\xff\xd8\xff\xe0" + bytes(range(1, 200)) * 20 + b"\xff\xd9"
-    dataset.PixelData = encapsulate([rubbish])
+    """A radiograph whose header is right and whose compressed pixels are damaged half-way."""
+    dataset = dicom_dataset(transfer_syntax=JPEGLSLossless)
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    half = len(stream) // 2
+    damaged = stream[:half] + b"\x00\x01" * ((len(stream) - half - 2) // 2) + stream[-2:]
+    dataset.PixelData = encapsulate([damaged])
     path = tmp_path / "undecodable.dcm"
     path.write_bytes(to_bytes(dataset))
     return path
