@@ -15,7 +15,7 @@ handler500 = views.server_error
 urlpatterns = [
     path("", include("operations.urls")),
     path("", views.landing, name="landing"),
-    path("favicon.ico", views.favicon),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("patients/", include("patients.urls")),
     path("", include("inference.urls")),
     path("", include("radiology.urls")),

@@ -1,0 +1,249 @@
+"""Who gets which answer from every page and every API route: the table of ``test_access``.
+
+A row is a name of the URL resolver and a method. A new route needs a row here, or the test
+fails. The roles, in the order in which they ask:
+
+- ``anonymous``: nobody signed in;
+- ``pending``, ``suspended``: doctors who may not practise;
+- ``other``: a practising doctor who owns none of the objects asked for;
+- ``staff``, ``superuser``: administrators without and with every permission;
+- ``owner``: the doctor whose objects they are.
+
+An answer is a status, or where a redirect leads: ``login``, ``waiting``, ``admin``, or
+``onward`` for any other address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+ROLES = ("anonymous", "pending", "suspended", "other", "staff", "superuser", "owner")
+NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+Answers = dict[str, int | str]
+
+EVERYBODY: Answers = dict.fromkeys(ROLES, 200)
+NOT_THERE: Answers = dict.fromkeys(ROLES, 404)
+SIGNED_IN: Answers = EVERYBODY | {"anonymous": "login"}
+PRACTISING: Answers = SIGNED_IN | {
+    "pending": "waiting",
+    "suspended": "waiting",
+    "staff": "admin",
+    "superuser": "admin",
+}
+OWNER: Answers = PRACTISING | {"other": 404}
+# Where a page sends somebody who has no business there.
+HOME: Answers = dict.fromkeys(ROLES, "onward") | {
+    "pending": "waiting",
+    "suspended": "waiting",
+    "staff": "admin",
+    "superuser": "admin",
+}
+TOKEN: Answers = EVERYBODY | {"anonymous": 401}
+API_PRACTISING: Answers = TOKEN | {"pending": 403, "suspended": 403, "staff": 403, "superuser": 403}
+API_OWNER: Answers = API_PRACTISING | {"other": 404}
+
+
+def practising(answer: int | str) -> Answers:
+    """For every doctor who may practise ``answer``, for others what a page says."""
+    return PRACTISING | {"owner": answer, "other": answer}
+
+
+def api_practising(answer: int) -> Answers:
+    """The same for the API."""
+    return API_PRACTISING | {"owner": answer, "other": answer}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One name and method. ``args`` and ``body`` are made from the world of the test."""
+
+    name: str
+    method: str
+    answers: Answers
+    args: Callable = field(default=lambda world: [])
+    body: Callable = field(default=lambda world: None)
+    query: str = ""
+
+    @property
+    def is_api(self) -> bool:
+        return self.name.startswith("api:")
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}{self.query}"
+
+
+def patient(world) -> list:
+    return [world.patient.pk]
+
+
+def radiograph(world) -> list:
+    return [world.analysis.radiograph_id]
+
+
+def analysis(world) -> list:
+    return [world.analysis.pk]
+
+
+def failed(world) -> list:
+    return [world.failed.pk]
+
+
+def failed_radiograph(world) -> list:
+    return [world.failed.radiograph_id]
+
+
+def person(_world) -> dict:
+    return {"identifier": "NEW-1", "sex": "F", "birth_date": "1960-01-01"}
+
+
+def upload(world) -> dict:
+    return {"file": world.file(), "patient": world.patient.pk}
+
+
+PAGES = [
+    Route("landing", "GET", dict.fromkeys(ROLES, "onward") | {"anonymous": 200}),
+    Route("favicon", "GET", dict.fromkeys(ROLES, "onward")),
+    Route("set_language", "GET", dict.fromkeys(ROLES, "onward")),
+    Route(
+        "set_language",
+        "POST",
+        dict.fromkeys(ROLES, "onward"),
+        body=lambda world: {"language": "en"},
+    ),
+    Route("operations:live", "GET", EVERYBODY),
+    Route("operations:ready", "GET", dict.fromkeys(ROLES, 503)),
+    Route("operations:metrics", "GET", EVERYBODY),
+    Route("accounts:account", "GET", SIGNED_IN),
+    Route("accounts:account", "POST", dict.fromkeys(ROLES, 422) | {"anonymous": "login"}),
+    Route(
+        "accounts:waiting",
+        "GET",
+        HOME | {"anonymous": "login", "pending": 200, "suspended": 200},
+    ),
+    Route(
+        "accounts:token_new",
+        "POST",
+        dict.fromkeys(ROLES, "onward") | {"anonymous": "login", "owner": 201, "other": 201},
+    ),
+    Route(
+        "accounts:token_end",
+        "POST",
+        dict.fromkeys(ROLES, 404) | {"anonymous": "login", "owner": "onward"},
+        body=lambda world: {"token": world.token.digest},
+    ),
+    Route("patients:list", "GET", PRACTISING),
+    Route("patients:create", "GET", PRACTISING),
+    Route("patients:create", "POST", practising("onward"), body=person),
+    Route("patients:search", "POST", PRACTISING, body=lambda world: {"q": "A"}),
+    Route("patients:detail", "GET", OWNER, patient),
+    Route("patients:update", "GET", OWNER, patient),
+    Route("patients:update", "POST", OWNER | {"owner": "onward"}, patient, person),
+    Route("inference:new", "GET", PRACTISING),
+    Route(
+        "inference:new",
+        "POST",
+        OWNER | {"owner": "onward", "other": 422},
+        body=lambda world: {"patient": world.patient.pk, "files": world.file()},
+    ),
+    Route("inference:inspect", "POST", PRACTISING, body=lambda world: {"head": world.file()}),
+    Route("inference:list", "GET", PRACTISING),
+    Route("inference:reading", "GET", OWNER, radiograph),
+    Route("inference:status", "GET", OWNER, radiograph),
+    Route("inference:retry", "POST", OWNER | {"owner": "onward"}, failed_radiograph),
+    Route(
+        "inference:review",
+        "POST",
+        OWNER | {"owner": "onward"},
+        analysis,
+        lambda world: {"verdict": "approved"},
+    ),
+    Route("inference:map", "GET", OWNER, analysis),
+    Route("radiology:preview", "GET", OWNER, radiograph),
+    Route("radiology:dicom", "GET", OWNER, radiograph),
+]
+
+API = [
+    Route(
+        "api:token",
+        "POST",
+        {
+            "anonymous": 401,
+            "pending": 403,
+            "suspended": 403,
+            "other": 200,
+            "staff": 403,
+            "superuser": 403,
+            "owner": 200,
+        },
+        body=lambda world: world.credentials,
+    ),
+    Route("api:me", "GET", TOKEN),
+    Route("api:patient-list", "GET", API_PRACTISING),
+    Route("api:patient-list", "POST", api_practising(201), body=person),
+    Route("api:patient-search", "POST", API_PRACTISING, body=lambda world: {"identifier": "A"}),
+    Route("api:patient-detail", "GET", API_OWNER, patient),
+    Route("api:patient-detail", "PUT", API_OWNER, patient, person),
+    Route("api:patient-detail", "PATCH", API_OWNER, patient, lambda world: {"sex": "O"}),
+    Route("api:radiograph-list", "GET", API_PRACTISING),
+    Route("api:radiograph-list", "POST", API_OWNER | {"owner": 202}, body=upload),
+    Route("api:radiograph-detail", "GET", API_OWNER, radiograph),
+    Route("api:radiograph-preview", "GET", API_OWNER, radiograph),
+    Route("api:radiograph-dicom", "GET", API_OWNER, radiograph),
+    Route("api:analysis-list", "GET", API_PRACTISING),
+    Route("api:analysis-detail", "GET", API_OWNER, analysis),
+    Route("api:analysis-map", "GET", API_OWNER, analysis),
+    Route("api:analysis-retry", "POST", API_OWNER | {"owner": 202}, failed),
+    Route("api:analysis-reviews", "GET", API_OWNER, analysis),
+    Route(
+        "api:analysis-reviews",
+        "POST",
+        API_OWNER | {"owner": 201},
+        analysis,
+        lambda world: {"verdict": "approved"},
+    ),
+    Route("api:model-list", "GET", API_PRACTISING),
+    Route(
+        "api:model-detail", "GET", API_PRACTISING, lambda world: [world.analysis.model_version_id]
+    ),
+    Route("api:schema", "GET", EVERYBODY),
+    Route("api:docs", "GET", EVERYBODY),
+    Route("api:problems", "GET", EVERYBODY),
+    Route("api:problem", "GET", EVERYBODY, lambda world: ["not_found"]),
+    Route("api:not-found", "GET", NOT_THERE),
+    # Last, since it ends the tokens.
+    Route("api:logout", "POST", dict.fromkeys(ROLES, 204) | {"anonymous": 401}),
+]
+
+# Filters that name an object are doors as well.
+FILTERS = [
+    Route(name, "GET", API_OWNER, query=f"?{parameter}={{{attribute}}}")
+    for name, parameter, attribute in (
+        ("api:radiograph-list", "patient", "patient"),
+        ("api:analysis-list", "radiograph", "radiograph"),
+    )
+]
+
+# allauth's pages: what each answers to GET, and that none is for doctors alone.
+ALLAUTH: dict[str, Answers] = {
+    "account_login": HOME | {"anonymous": 200},
+    "account_signup": HOME | {"anonymous": 200},
+    "account_logout": EVERYBODY | {"anonymous": "onward"},
+    "account_inactive": EVERYBODY,
+    "account_reauthenticate": SIGNED_IN,
+    "account_email": SIGNED_IN,
+    "account_email_verification_sent": EVERYBODY,
+    "account_change_password": SIGNED_IN,
+    "account_set_password": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
+    "account_reset_password": EVERYBODY,
+    "account_reset_password_done": EVERYBODY,
+    "account_reset_password_from_key": EVERYBODY,
+    "account_reset_password_from_key_done": EVERYBODY,
+    "account_confirm_email": EVERYBODY,
+    "account_confirm_login_code": HOME | {"anonymous": "login"},
+}
+ALLAUTH_ARGUMENTS = {
+    "account_confirm_email": ["unknown"],
+    "account_reset_password_from_key": ["1", "unknown"],
+}
