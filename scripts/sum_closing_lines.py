@@ -5,7 +5,6 @@ import sys
 from collections import Counter
 
 
-
 def total(text: str) -> str:
     """``"3 passed in 1s"`` and ``"1 failed, 2 passed"`` -> ``"5 passed, 1 failed, 0 skipped"``."""
     counts: Counter[str] = Counter()
