@@ -295,10 +295,11 @@ def run(started: float) -> int:
         signal.signal(number, asked_to_stop)
 
     family = Family(variables, lock)
+    socket_path = settings.embedded_socket(folder)
     code = 0
     try:
         if embedded:
-            start_broker(family, settings.embedded_socket(folder), folder / "redis")
+            start_broker(family, socket_path, folder / "redis")
         prepare(folder, variables, stop)
         if stop.is_set():
             return 0
@@ -316,6 +317,8 @@ def run(started: float) -> int:
     finally:
         say("stopping", ", ".join(family.members))
         family.stop(patience)
+        if socket_path.parent != folder:
+            shutil.rmtree(socket_path.parent, ignore_errors=True)
     return code
 
 

@@ -136,6 +136,7 @@ def test_start_answer_stop_and_start_again(start):
     again.ready()
     assert "prepare" not in again.text, "nothing was new"
     assert again.end(signal.SIGTERM) == 0
+    assert not embedded_socket(run.folder).parent.exists()
 
 
 def test_a_closed_terminal_stops_everything(start):
