@@ -32,3 +32,14 @@ def test_the_entity_diagram_is_made_from_the_models():
     )
 
     assert check.returncode == 0, check.stdout
+
+
+def test_every_refusal_of_a_file_is_documented():
+    from pneumoniapp.errors import REGISTRY
+
+    page = (ROOT / "docs" / "intake.md").read_text()
+    codes = [code for code, e in REGISTRY.items() if e.__module__ == "radiology.errors"]
+
+    assert codes
+    for code in codes:
+        assert f"| `{code}` | {REGISTRY[code].status} |" in page
