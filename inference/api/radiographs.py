@@ -32,7 +32,7 @@ from .serializers import RadiographSerializer, RadiographUploadSerializer
 
 LONGEST_WAIT = 10
 # Seconds between two looks at the row while a request waits: short for the usual case.
-FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.02, 0.25, 1.2
+FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.01, 0.25, 1.2
 
 WAIT = OpenApiParameter(
     "wait",

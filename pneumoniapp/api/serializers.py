@@ -103,13 +103,18 @@ class StrictSerializer(serializers.Serializer):
 
     def to_internal_value(self, data):
         known = {name for name, field in self.fields.items() if not field.read_only}
-        unknown = [name for name in data if name not in known] if hasattr(data, "keys") else []
-        if unknown:
-            message = self.error_messages["unknown"]
-            raise serializers.ValidationError(
-                {str(name): [serializers.ErrorDetail(message, "unknown")] for name in unknown}
-            )
-        return super().to_internal_value(data)
+        unknown = [str(name) for name in data if name not in known] if hasattr(data, "keys") else []
+        errors = {
+            name: [serializers.ErrorDetail(str(self.error_messages["unknown"]), "unknown")]
+            for name in unknown
+        }
+        try:
+            values = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            raise serializers.ValidationError(errors | error.detail) from None
+        if errors:
+            raise serializers.ValidationError(errors)
+        return values
 
     def run_validation(self, data=empty):
         # A form with a field sent twice would silently lose one of the two values.

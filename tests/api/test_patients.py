@@ -80,6 +80,19 @@ def test_an_identifier_is_taken_once_by_a_doctor_and_free_for_others(api, other_
     assert other_api.post(LIST, GIVEN).status_code == 201
 
 
+def test_all_mistakes_are_told_at_once(api):
+    response = api.post(LIST, {"identifier": "", "birthdate": "1961-05-04"})
+    assert_problem(
+        response,
+        400,
+        "invalid",
+        identifier="blank",
+        sex="required",
+        birth_date="required",
+        birthdate="unknown",
+    )
+
+
 def test_put_and_patch(api, doctor):
     patient = PatientFactory(owner=doctor, identifier="A1", sex="M")
     response = api.patch(address(patient), {"sex": "O"})
