@@ -6,7 +6,7 @@ import pytest
 
 from inference.models import LABELS
 from ml_training.augmentation import augment
-from ml_training.datasets import read_dataset
+from ml_training.datasets import Split, read_dataset
 from ml_training.errors import DatasetInvalidError, SplitLeakError
 
 
@@ -85,6 +85,17 @@ def test_draws_classes_alike_whatever_their_number(tmp_path):
     weights = train.sampling_weights()
     for index in range(3):
         assert weights[train.truth == index].sum() == pytest.approx(1 / 3)
+
+
+def test_an_origin_of_one_class_weighs_little():
+    truth = np.array([0] * 900 + [0] * 100 + [1] * 100 + [2] * 100)
+    origins = np.array(["a"] * 900 + ["b"] * 300)
+    split = Split([], truth, np.arange(1200), origins)
+
+    weights = split.sampling_weights()
+
+    assert weights[:900].sum() < weights[900:1000].sum() / 2
+    assert weights[900:1000].sum() + weights[:900].sum() == pytest.approx(1 / 3)
 
 
 def test_augmentation_is_repeatable_and_in_range():
