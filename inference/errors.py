@@ -113,3 +113,10 @@ class NoPreviousVersionError(PermanentError):
 class ImageUnreadableError(PermanentError):
     code = "image_unreadable"
     sentence = _("The file is missing, or it is no image that can be read.")
+
+
+class FileHeadInvalidError(PermanentError):
+    """A look into a chosen file without its first bytes, or with more than those."""
+
+    code = "file_head_invalid"
+    sentence = _("Send the first %(bytes)s bytes of one file, no more.")

@@ -14,8 +14,13 @@ from patients.selectors import patient_get
 
 from .models import Analysis, Certainty, Label, Review
 
+# Where a heading says that it is the certainty.
+SHORT_CERTAINTY = {
+    Certainty.HIGH: _("High"),
+    Certainty.MODERATE: _("Moderate"),
+    Certainty.LOW: _("Low"),
+}
 NEW_PATIENT = "new"
-MAX_FILES = 50
 
 
 class FilesInput(forms.ClearableFileInput):
@@ -29,12 +34,6 @@ class FilesField(forms.FileField):
 
     def clean(self, data, initial=None) -> list:
         files = data if isinstance(data, list | tuple) else [data]
-        if len(files) > MAX_FILES:
-            raise ValidationError(
-                _("Send at most %(number)s files at a time."),
-                code="too_many_files",
-                params={"number": MAX_FILES},
-            )
         return [super(FilesField, self).clean(file, initial) for file in files or [None]]
 
 
@@ -87,9 +86,7 @@ class ReadingFilterForm(forms.Form):
         required=False,
         choices=[
             ("", _("Any certainty")),
-            (Certainty.HIGH, _("High")),
-            (Certainty.MODERATE, _("Moderate")),
-            (Certainty.LOW, _("Low")),
+            *SHORT_CERTAINTY.items(),
         ],
     )
     status = forms.ChoiceField(

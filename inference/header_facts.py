@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,15 +15,16 @@ def header_facts(header: Header) -> dict:
     """Facts for the page as plain JSON.
 
     - ``facts``: ``[[name, words], ...]`` to show beside the file;
-    - ``fields``: by form field, the ``value`` to prefill (empty when the header cannot
-      give one), the range ``from``/``to`` of values that agree with the header, and the
-      ``mismatch`` sentence to show beside a field that holds another value;
+    - ``fields``: by form field, the ``value`` to prefill and the ``mismatch`` sentence to
+      show beside a field that holds another one. A header that knows the age alone gives
+      ``birth_date`` no value, but the ``age`` in years and the day ``on`` which it was
+      so (empty: on the day of the radiograph that the form holds);
     - ``warnings``: sentences.
 
     Dates are ISO 8601 in values and localised in sentences.
     """
     facts: list[list[str]] = []
-    fields: dict[str, dict[str, str]] = {}
+    fields: dict[str, dict] = {}
     if header.view_position:
         facts.append([_("Projection"), header.view_position])
     if header.acquired_on:
@@ -44,8 +43,8 @@ def header_facts(header: Header) -> dict:
         age = header.patient_age_years
         text = ngettext("%(age)s year", "%(age)s years", age) % {"age": age}
         facts.append([_("Age"), text])
-        if header.acquired_on:
-            fields["birth_date"] = _birth_dates(header.acquired_on, age, _mismatch(text))
+        on = str(header.acquired_on or "")
+        fields["birth_date"] = _field("", _mismatch(text)) | {"age": age, "on": on}
     return {
         "facts": facts,
         "fields": fields,
@@ -57,20 +56,5 @@ def _mismatch(text: str) -> str:
     return _("The file says: %(value)s. Check the patient and the file.") % {"value": text}
 
 
-def _field(value, mismatch: str) -> dict[str, str]:
-    return {"value": str(value), "from": str(value), "to": str(value), "mismatch": mismatch}
-
-
-def _birth_dates(on: dt.date, age: int, mismatch: str) -> dict[str, str]:
-    """Birth dates of somebody who is ``age`` years old on a day, with a year to spare."""
-    earliest = _years_before(on, age + 2) + dt.timedelta(days=1)
-    latest = _years_before(on, max(age - 1, 0))
-    return {"value": "", "from": str(earliest), "to": str(latest), "mismatch": mismatch}
-
-
-def _years_before(day: dt.date, years: int) -> dt.date:
-    year = max(day.year - years, 1)
-    try:
-        return day.replace(year=year)
-    except ValueError:  # 29 February
-        return day.replace(year=year, day=28)
+def _field(value, mismatch: str) -> dict:
+    return {"value": str(value), "mismatch": mismatch}

@@ -21,6 +21,7 @@ from radiology.intake import examine
 from radiology.services import files_removed_on_failure
 from radiology.warnings import warning_sentence
 
+from .errors import FileHeadInvalidError
 from .forms import NEW_PATIENT, NewReadingForm
 from .header_facts import header_facts
 from .services import Reading, reading_submit
@@ -167,11 +168,10 @@ def reading_inspect(request: HttpRequest) -> JsonResponse:
     or ``{"error": {"code", "sentence"}}`` with the error's status.
     """
     head = request.FILES.get("head")
-    if head is None or head.size > HEADER_BYTES:
-        return JsonResponse({"error": {"code": "bad_request", "sentence": ""}}, status=400)
     try:
-        header = peek_header(head)
+        if head is None or head.size > HEADER_BYTES:
+            raise FileHeadInvalidError(bytes=HEADER_BYTES)
+        return JsonResponse(header_facts(peek_header(head)))
     except CodedError as error:
         answer = {"error": {"code": error.code, "sentence": str(error)}}
         return JsonResponse(answer, status=error.status)
-    return JsonResponse(header_facts(header))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import template
 
+from inference.forms import SHORT_CERTAINTY
 from inference.history_chart import history_chart
 from inference.models import Analysis
 from inference.selectors import patient_readings
@@ -31,3 +32,9 @@ def patient_history(context, patient: Patient, current: Analysis | None = None) 
 def top_probability(analysis: Analysis) -> float | None:
     """The calibrated probability of the class that the reading names."""
     return (analysis.probabilities or {}).get(analysis.label)
+
+
+@register.filter
+def short_certainty(value: str) -> str:
+    """A certainty in one word, for a column that is headed so."""
+    return str(SHORT_CERTAINTY.get(value, ""))

@@ -139,8 +139,16 @@
     box.hidden = !notes.length;
   };
 
+  // The server's rule for an age (radiology.services): a year to spare.
+  const ageOn = (day, birthDate) => Number(day.slice(0, 4)) - Number(birthDate.slice(0, 4))
+    - (day.slice(5) < birthDate.slice(5) ? 1 : 0);
+  const disagrees = (fact, value) => {
+    if (fact.age === undefined) return fact.value !== value;
+    const day = fact.on || form.elements.acquired_on.value;
+    return Boolean(day) && Math.abs(ageOn(day, value) - fact.age) > 1;
+  };
   const mismatches = (facts, value) => [...new Set(
-    facts.filter(({ from, to }) => value < from || value > to).map(({ mismatch }) => mismatch),
+    facts.filter((fact) => disagrees(fact, value)).map(({ mismatch }) => mismatch),
   )];
 
   const paragraph = (text) => {

@@ -133,6 +133,26 @@ def test_the_header_is_compared_and_never_overwrites(open_browser, tmp_path):
     expect(page.locator(".page-header")).to_contain_text("Jan. 1, 1960")
 
 
+def test_an_age_without_a_date_is_compared_with_the_date_typed(open_browser, tmp_path):
+    doctor = open_browser()
+    page = doctor.page
+    doctor.log_in()
+    file = tmp_path / "aged.dcm"
+    file.write_bytes(dicom_bytes(PatientAge="050Y", StudyDate="", AcquisitionDate=""))
+    page.goto("/readings/new/")
+    doctor.new_patient("IPP", birth_date="1950-03-02")
+    page.set_input_files("#id_files", file)
+    expect(page.locator(".file-facts")).to_contain_text("50 years")
+    note = page.locator("#id_birth_date_note")
+    for day, wrong in (("2024-01-01", True), ("2000-06-01", False), ("2001-06-01", False)):
+        page.fill("[name=acquired_on]", day)
+        page.locator("[name=acquired_on]").blur()
+        if wrong:
+            expect(note).to_contain_text("50 years")
+        else:
+            expect(note).to_be_hidden()
+
+
 def test_each_of_many_files_has_its_own_result(open_browser, radiographs, tmp_path):
     doctor = open_browser()
     doctor.expected_status = {400, 422}

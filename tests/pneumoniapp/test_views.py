@@ -1,0 +1,89 @@
+"""The landing page and the pages that say that something went wrong."""
+
+import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import HttpRequest
+from django.urls import path, reverse
+
+from pneumoniapp import urls
+
+pytestmark = pytest.mark.django_db
+
+
+def refuse(request: HttpRequest):
+    raise PermissionDenied
+
+
+def suspect(request: HttpRequest):
+    raise SuspiciousOperation
+
+
+def fail(request: HttpRequest):
+    raise RuntimeError("an identifier that must not be shown")
+
+
+handler400, handler403, handler404, handler500 = (
+    urls.handler400,
+    urls.handler403,
+    urls.handler404,
+    urls.handler500,
+)
+urlpatterns = [
+    *urls.urlpatterns,
+    path("refuse/", refuse),
+    path("suspect/", suspect),
+    path("fail/", fail),
+]
+
+
+def test_a_visitor_sees_what_this_is_and_is_not(client):
+    page = client.get("/")
+    assert page.status_code == 200
+    assert reverse("account_signup") in page.text
+    assert "not a medical device" in page.text
+
+
+def test_whoever_is_signed_in_begins_at_work(doctor_client, admin_client):
+    assert doctor_client.get("/").url == reverse("inference:list")
+    assert admin_client.get("/", follow=True).redirect_chain[-1][0] == reverse("admin:index")
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "heading"),
+    [
+        ("/nothing/here/", 404, "Page not found"),
+        ("/refuse/", 403, "Not allowed"),
+        ("/suspect/", 400, "Request not understood"),
+        ("/fail/", 500, "Something went wrong"),
+    ],
+)
+@pytest.mark.urls(__name__)
+def test_each_error_has_a_page_of_its_own(client, address, status, heading):
+    client.raise_request_exception = False
+    response = client.get(address)
+    assert response.status_code == status
+    assert f"<h1>{heading}</h1>" in response.text
+    assert "must not be shown" not in response.text
+
+
+@pytest.mark.urls(__name__)
+def test_the_page_of_a_server_error_asks_nothing_of_what_may_have_failed(
+    client, django_assert_num_queries
+):
+    client.raise_request_exception = False
+    with django_assert_num_queries(0):
+        assert client.get("/fail/").status_code == 500
+
+
+def test_pages_carry_the_policy_and_nothing_inline(client, doctor_client):
+    for page in (client.get("/"), doctor_client.get(reverse("inference:new"))):
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        for forbidden in (" style=", " onclick=", " onload=", "<style", "<script>"):
+            assert forbidden not in page.text
+
+
+def test_the_icon_is_there_for_pages_that_name_none(client):
+    assert client.get("/favicon.ico").url.endswith("icon.svg")
