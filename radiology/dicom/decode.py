@@ -25,6 +25,7 @@ from radiology.errors import UndecodableError
 
 from .guard import file_blamed
 from .header import Inspection
+from .streams import without_comments
 from .syntaxes import (
     ENCAPSULATED,
     JPEG,
@@ -69,32 +70,31 @@ def stored_values(inspection: Inspection) -> np.ndarray:
     or ``int16`` in [-2**(bits_stored - 1), 2**(bits_stored - 1)). Bits above Bits Stored
     (old overlays) are cut off. Raises :class:`UndecodableError`.
     """
-    with file_blamed(UndecodableError):
-        raw = _raw(inspection)
+    structure, module, pixels = inspection.structure, inspection.module, inspection.pixels
+    if structure.transfer_syntax in ENCAPSULATED:
+        stream = pixels.stream()
+        with file_blamed(UndecodableError, reads_disk=False):
+            raw = _decoded(stream, inspection)
+    else:
+        order = ">" if structure.transfer_syntax == ExplicitVRBigEndian else "<"
+        data = pixels.source.read(pixels.start, module.size)
+        raw = np.frombuffer(data, f"{order}u{module.bits_allocated // 8}")
+        raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
+        raw = raw.reshape(module.rows, module.columns)
     return _within_bits(raw, inspection)
 
 
-def _raw(inspection: Inspection) -> np.ndarray:
+def _decoded(stream: bytes, inspection: Inspection) -> np.ndarray:
     """The decoded containers as ``uint8`` or ``uint16``, (rows, columns)."""
-    structure, module = inspection.structure, inspection.module
-    syntax, pixels = structure.transfer_syntax, inspection.pixels
-    if syntax not in ENCAPSULATED:
-        order = ">" if syntax == ExplicitVRBigEndian else "<"
-        data = pixels.source.read(pixels.start, module.size)
-        raw = np.frombuffer(data, f"{order}u{module.bits_allocated // 8}")
-        return raw.astype(raw.dtype.newbyteorder("="), copy=False).reshape(
-            module.rows, module.columns
-        )
-    stream = pixels.stream()
+    module, facts = inspection.module, inspection.pixels.facts
+    syntax = inspection.structure.transfer_syntax
     if syntax in RLE:
         data, width = _rle(stream, module), module.bits_allocated // 8
     elif syntax in JPEG_2000:
-        data, width = _jpeg_2000(stream), 1 if pixels.facts.precision <= 8 else 2
+        data, width = _jpeg_2000(stream), 1 if facts.precision <= 8 else 2
     elif syntax in JPEG_LS:
-        data, width = _jpeg_ls(stream), 1 if pixels.facts.precision <= 8 else 2
-    elif syntax == JPEGBaseline8Bit or (
-        syntax == JPEGExtended12Bit and pixels.facts.precision == 8
-    ):
+        data, width = _jpeg_ls(stream), 1 if facts.precision <= 8 else 2
+    elif syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) and facts.precision == 8:
         data, width = _jpeg_8_bit(stream), 1
     else:
         data, width = _jpeg_deep(stream, inspection), module.bits_allocated // 8
@@ -163,6 +163,8 @@ def _jpeg_deep(stream: bytes, inspection: Inspection) -> bytes:
 
     module, precision = inspection.module, inspection.pixels.facts.precision
     fragment = gdcm.Fragment()
+    # Without application segments: some of them make GDCM end the process.
+    stream = without_comments(stream, inspection.structure.transfer_syntax, inspection.pixels.facts)
     fragment.SetByteStringValue(stream)
     fragments = gdcm.SequenceOfFragments.New()
     fragments.AddFragment(fragment)

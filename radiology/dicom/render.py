@@ -73,9 +73,10 @@ def rendered(inspection: Inspection, stored: np.ndarray) -> np.ndarray:
     image can be told apart is passed over.
     """
     container = np.ascontiguousarray(stored).view(f"u{stored.dtype.itemsize}")
-    values = np.arange(1 << (8 * stored.dtype.itemsize), dtype=container.dtype).view(stored.dtype)
+    values = _possible_values(inspection, stored.dtype)
+    places = values.view(container.dtype)
     padding = _padding(inspection, values)
-    counts = _counts(container, values.size)
+    counts = _counts(container)[places]
     counts[padding] = 0
     dataset, little = inspection.dataset, inspection.structure.little
     with np.errstate(all="ignore"):
@@ -87,12 +88,21 @@ def rendered(inspection: Inspection, stored: np.ndarray) -> np.ndarray:
     if inspection.header.photometric_interpretation == "MONOCHROME1":
         level = 1.0 - level
     level[padding] = 0.0
-    table = np.rint(level * 255.0).astype(np.uint8)
+    table = np.zeros(1 << (8 * container.dtype.itemsize), np.uint8)
+    table[places] = np.rint(level * 255.0)
     return cv2.LUT(container, table)
 
 
-def _counts(container: np.ndarray, size: int) -> np.ndarray:
+def _possible_values(inspection: Inspection, dtype: np.dtype) -> np.ndarray:
+    """Every value that Bits Stored allows, from the smallest."""
+    bits = min(inspection.module.bits_stored, 8 * dtype.itemsize)
+    low = -(1 << (bits - 1)) if inspection.module.signed else 0
+    return np.arange(low, low + (1 << bits)).astype(dtype)
+
+
+def _counts(container: np.ndarray) -> np.ndarray:
     """How many pixels of a regular grid have each value."""
+    size = 1 << (8 * container.dtype.itemsize)
     step = [-(-side // SAMPLE_SIDE) for side in container.shape]
     grid = np.ascontiguousarray(container[:: step[0], :: step[1]])
     return cv2.calcHist([grid], [0], None, [size], [0, size]).ravel().astype(np.int64)

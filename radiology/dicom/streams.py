@@ -19,6 +19,9 @@ SOI, SOS, COM = 0xD8, 0xDA, 0xFE
 EOI = b"\xff\xd9"
 STAND_ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
+# DHT, DAC, DQT, DRI, JPEG-LS parameters, applications and comments: all that may stand before
+# the scan beside the frame. Decoders differ in what they make of anything else.
+SEGMENTS = frozenset({0xC4, 0xCC, 0xDB, 0xDD, 0xF8, COM, SOS, *range(0xE0, 0xF0)})
 BASELINE, EXTENDED, LOSSLESS, JPEG_LS_FRAME = 0xC0, 0xC1, 0xC3, 0xF7
 J2K_START = b"\xff\x4f\xff\x51"
 J2K_COM, J2K_TILE = 0x64, 0x90
@@ -96,6 +99,8 @@ def _jpeg_facts(stream: bytes, frames: frozenset[int]) -> StreamFacts:
                 if marker not in frames or found:
                     raise UndecodableError
                 found = struct.unpack_from(">BHHB", stream, position + 4)
+            elif marker not in SEGMENTS:
+                raise UndecodableError
             if marker == SOS:
                 break
             position += 2 + length
