@@ -53,8 +53,9 @@ def stack(tmp_path_factory):
 def chromium():
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine (set CHROMIUM to its path)")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)  # milliseconds; a busy machine is no failure
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
