@@ -3,7 +3,7 @@
 One decoder for each way of compressing, chosen by what it did with damaged streams (an
 exception, not a crash of the process; never a picture out of half a stream), then by speed.
 They are called here directly: a time limit that strikes inside must not be taken for
-damage. ``docs/dicom.md`` has the measurements.
+damage. ``docs/decisions/0005-one-decoder-for-each-syntax.md`` has the measurements.
 """
 
 from __future__ import annotations
