@@ -84,7 +84,7 @@ def read_radiograph(analysis: Analysis, engine: Engine) -> Reading:
     prediction = engine.predict(rendered)
     watch.lap("predict")
     picture = map_png(prediction.activation)
-    watch.lap("map")
+    watch.lap("picture")
     preview = None if radiograph.preview else encode_preview(rendered)
     watch.lap("preview")
     with _storage():
@@ -92,6 +92,9 @@ def read_radiograph(analysis: Analysis, engine: Engine) -> Reading:
         if preview is not None:
             radiograph.preview.save("", ContentFile(preview), save=False)
     watch.lap("save")
-    for step, milliseconds in prediction.milliseconds.items():
-        watch.steps[step] = round(milliseconds, 2)
-    return Reading(prediction, analysis.map.name, radiograph.preview.name, watch.stop())
+    timings, parts = watch.stop(), prediction.milliseconds
+    del timings["predict"]
+    timings["input"] = round(parts["input"], 2)
+    timings["network"] = round(parts["network"], 2)
+    timings["map"] = round(parts["activation"] + timings.pop("picture"), 2)
+    return Reading(prediction, analysis.map.name, radiograph.preview.name, timings)

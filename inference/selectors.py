@@ -34,9 +34,7 @@ def reading_is_finished(user, radiograph_pk) -> bool:
     return (
         Analysis.objects.visible_to(user)
         .current()
-        .filter(
-            radiograph=radiograph_pk, status__in=[Analysis.Status.DONE, Analysis.Status.FAILED]
-        )
+        .filter(radiograph=radiograph_pk, status__in=[Analysis.Status.DONE, Analysis.Status.FAILED])
         .exists()
     )
 

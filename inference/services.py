@@ -153,8 +153,9 @@ def _send(analysis_id: uuid.UUID) -> bool:
 
     try:
         analyse.delay(str(analysis_id))
-    except Exception:
-        log.warning("analysis_not_sent", analysis_id=str(analysis_id), exc_info=True)
+    except Exception as error:
+        # What a broker's client raises is many kinds; its long trace says nothing more.
+        log.warning("analysis_not_sent", analysis_id=str(analysis_id), error=type(error).__name__)
         Analysis.objects.filter(pk=analysis_id, status=Status.QUEUED).update(sent_at=None)
         return False
     return True
@@ -322,8 +323,8 @@ def _send_unsent(now) -> int:
         return 0
     try:
         missing = Analysis.objects.filter(status=Status.QUEUED).count() - _messages_waiting()
-    except Exception:
-        log.warning("broker_unreachable", exc_info=True)
+    except Exception as error:
+        log.warning("broker_unreachable", error=type(error).__name__)
         return 0
     sent = 0
     for analysis_id in candidates[: max(missing, 0)]:

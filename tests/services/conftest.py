@@ -198,8 +198,9 @@ class Site:
             assert (row.status, row.error_code) == ("done", ""), row.error_code
             assert row.map.storage.exists(row.map.name)
             assert row.radiograph.preview.storage.exists(row.radiograph.preview.name)
-        finished = self.finished()
-        assert sorted(finished) == sorted(str(row.pk) for row in rows)
+        # A worker writes its line after its transaction.
+        wait_for(lambda: len(self.finished()) >= len(rows), what="a line for each reading")
+        assert sorted(self.finished()) == sorted(str(row.pk) for row in rows)
 
     def finished(self) -> list[str]:
         """The analyses that workers say they finished, one entry for each time."""
