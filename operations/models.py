@@ -42,7 +42,7 @@ class AccessEvent(models.Model):
         indexes = [models.Index(fields=["object_type", "object_id"])]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.object_type}"
+        return f"{self.get_action_display()} {self.object_type}"
 
 
 class Heartbeat(models.Model):
