@@ -60,7 +60,7 @@ def test_from_sign_up_to_result_and_history(open_browser, stack, radiographs, la
     page.wait_for_url(re.compile(r"/radiographs/[0-9a-f-]{36}/"))
     label = doctor.expect_reading()
     waited = time.monotonic() - begun
-    assert waited < 10, f"{waited:.1f} s from sending to the result"
+    assert waited < 20, f"{waited:.1f} s from sending to the result"
     doctor.expect_picture(".viewer-radiograph")
     doctor.shot("06-result")
     assert label in page.locator("#reading-state").inner_text()
