@@ -62,6 +62,19 @@ def test_a_body_that_is_no_object(api, body):
     assert response.json()["code"] == "invalid"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        r'{"\ud800": 1}',
+        r'{"identifier": "A1", "sex": "\ud800", "birth_date": "1961-05-04"}',
+        '{"identifier": "A1", "identifier": "A2", "sex": "F", "birth_date": "1961-05-04"}',
+    ],
+)
+def test_a_body_with_half_a_character_or_a_name_twice(api, body):
+    response = api.post(PATIENTS, body, content_type="application/json")
+    assert_problem(response, 400, "malformed_request")
+
+
 def test_a_body_in_a_charset_that_unpacks(api):
     response = api.post(PATIENTS, b"BZh9", content_type="application/json; charset=bz2_codec")
     assert_problem(response, 400, "malformed_request")
