@@ -42,6 +42,7 @@
       part(entry, "remove").addEventListener("click", () => {
         entries = entries.filter((other) => other !== entry);
         line.remove();
+        showChosen();
         useHeaders();
         input.focus();
       });
@@ -49,8 +50,15 @@
       list.append(line);
       inspect(entry);
     }
-    input.value = "";
+    showChosen();
     setErrors("files", []);
+  };
+
+  // The browser says beside its button how many files are chosen: those of the list.
+  const showChosen = () => {
+    const chosen = new DataTransfer();
+    for (const { file } of entries) chosen.items.add(file);
+    input.files = chosen.files;
   };
 
   input.addEventListener("change", () => add(input.files));
@@ -126,6 +134,8 @@
       if (own && field.value) notes = mismatches(facts, field.value);
       if (own && !notes.length && field.dataset.prefilled) notes = [texts.prefilled];
       if (name === "acquired_on" && values.size > 1 && !field.value) notes = [texts.datesDiffer];
+      const undated = entries.some(({ header }) => header && !header.fields.acquired_on);
+      if (name === "acquired_on" && undated && !field.value) notes = [texts.noDate];
       setNotes(field, notes, own && field.value && !field.dataset.prefilled);
     }
     const choice = patient();

@@ -143,14 +143,19 @@ def test_an_age_without_a_date_is_compared_with_the_date_typed(open_browser, tmp
     doctor.new_patient("IPP", birth_date="1950-03-02")
     page.set_input_files("#id_files", file)
     expect(page.locator(".file-facts")).to_contain_text("50 years")
+    assert page.locator("#id_files").evaluate("(input) => input.files.length") == 1
+    expect(page.locator("#id_acquired_on_note")).to_contain_text("give its date")
     note = page.locator("#id_birth_date_note")
     for day, wrong in (("2024-01-01", True), ("2000-06-01", False), ("2001-06-01", False)):
         page.fill("[name=acquired_on]", day)
         page.locator("[name=acquired_on]").blur()
+        expect(page.locator("#id_acquired_on_note")).to_be_hidden()
         if wrong:
             expect(note).to_contain_text("50 years")
         else:
             expect(note).to_be_hidden()
+    page.locator(".file-remove").click()
+    assert page.locator("#id_files").evaluate("(input) => input.files.length") == 0
 
 
 def test_each_of_many_files_has_its_own_result(open_browser, radiographs, tmp_path):
