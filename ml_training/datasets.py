@@ -29,25 +29,17 @@ class Split:
     origins: np.ndarray
 
     def sampling_weights(self) -> np.ndarray:
-        """Probability of each case in a draw: classes alike, and origin tells little of class.
+        """Probability of each case in a draw: classes alike, origins less unlike within them.
 
-        Within every class, an origin weighs by the square root of how many cases the class
-        that has fewest of it has (and a little more, so that nothing is lost): an origin
-        that holds one class alone would become the sign of that class. Origins with
-        fewer than 30 cases count as one.
+        Within a class an origin weighs by the square root of its size, so that a large
+        origin does not become the class's signature; no case weighs as if its origin had
+        fewer than 30.
         """
-        sizes = Counter(self.origins.tolist())
-        origins = np.array(["other" if sizes[o] < 30 else o for o in self.origins.tolist()])
-        cells = Counter(zip(self.truth.tolist(), origins.tolist(), strict=True))
-        classes = np.unique(self.truth).tolist()
-        shared = {o: min(cells[c, o] for c in classes) for o in np.unique(origins).tolist()}
+        cells = Counter(zip(self.truth.tolist(), self.origins.tolist(), strict=True))
         weights = np.array(
-            [
-                (10 + shared[o]) ** 0.5 / cells[t, o]
-                for t, o in zip(self.truth.tolist(), origins.tolist(), strict=True)
-            ]
+            [max(cells[t, o], 30) ** -0.5 for t, o in zip(self.truth, self.origins, strict=True)]
         )
-        for index in classes:
+        for index in np.unique(self.truth):
             weights[self.truth == index] /= weights[self.truth == index].sum()
         return weights / weights.sum()
 
