@@ -51,19 +51,17 @@ def _file_response(
 
     The browser asks each time: who may see the radiograph is asked each time.
     """
-    try:
-        content = file.open("rb") if file else None
-    except FileNotFoundError as error:
-        raise Http404 from error
-    if content is None:
+    if not file:
         raise Http404
-    access_record(actor=request.user, action="read", obj=radiograph, request=request)
     etag = f'"{version}"'
-    response = FileResponse(content, content_type=kind)
+    response = get_conditional_response(request, etag=etag)
+    if response is None:
+        try:
+            response = FileResponse(file.open("rb"), content_type=kind)
+        except FileNotFoundError as error:
+            raise Http404 from error
+    access_record(actor=request.user, action="read", obj=radiograph, request=request)
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"
-    conditional = get_conditional_response(request, etag=etag, response=response)
-    if conditional is not response:
-        response.close()
-    return conditional
+    return response

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.django_db
 NAMES = ["radiology:preview", "radiology:dicom"]
 
 
+# ``getvalue()`` also ends a streamed response, as a server does; without it the file stays open.
+
+
 @pytest.fixture
 def radiograph(doctor):
     """Received and rendered, as after a reading."""
@@ -69,8 +72,8 @@ def test_what_the_browser_has_is_not_sent_again(doctor_client, radiograph, name)
     assert again["Cache-Control"] == "private, no-cache"
     other = doctor_client.get(url(name, radiograph), headers={"if-none-match": '"other"'})
     assert other.status_code == 200
-    first.close()
-    other.close()
+    first.getvalue()
+    other.getvalue()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +81,7 @@ def test_others_find_nothing_even_with_the_right_etag(
     other_doctor_client, doctor_client, radiograph, name
 ):
     response = doctor_client.get(url(name, radiograph))
-    response.close()
+    response.getvalue()
     etag = response["ETag"]
     for headers in ({}, {"if-none-match": etag}):
         response = other_doctor_client.get(url(name, radiograph), headers=headers)
@@ -97,7 +100,7 @@ def test_visitors_and_waiting_doctors_are_sent_away(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_look_is_recorded(doctor_client, doctor, radiograph, name):
-    doctor_client.get(url(name, radiograph)).close()
+    doctor_client.get(url(name, radiograph)).getvalue()
     event = AccessEvent.objects.get(action="read", object_id=str(radiograph.pk))
     assert event.actor == doctor
     assert event.route == name
@@ -107,7 +110,6 @@ def test_each_look_is_recorded(doctor_client, doctor, radiograph, name):
 def test_only_reading_is_possible(doctor_client, radiograph, name):
     assert doctor_client.post(url(name, radiograph)).status_code == 405
     head = doctor_client.head(url(name, radiograph))
-    head.close()
     assert (head.status_code, head.getvalue()) == (200, b"")
     assert doctor_client.get(reverse(name, args=[uuid.uuid4()])).status_code == 404
 
@@ -121,7 +123,7 @@ def test_a_file_that_is_not_there_is_not_found(doctor_client, radiograph):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_how_many_queries_a_file_takes(doctor_client, radiograph, name, django_assert_num_queries):
-    doctor_client.get(url(name, radiograph)).close()
+    doctor_client.get(url(name, radiograph)).getvalue()
     # Session, doctor, radiograph; the look itself was recorded before.
     with django_assert_num_queries(3):
-        doctor_client.get(url(name, radiograph)).close()
+        doctor_client.get(url(name, radiograph)).getvalue()
