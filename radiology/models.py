@@ -30,7 +30,8 @@ class Radiograph(models.Model):
     """One chest radiograph of one patient, as one de-identified DICOM file.
 
     - ``file`` holds the stored, de-identified DICOM file; the bytes received are known
-      by ``sha256`` alone.
+      by ``sha256`` alone. All other facts are those of the file received (a deflated one
+      is stored inflated).
     - ``owner`` repeats ``patient.owner``, so that the database itself keeps one SOP
       Instance UID from being stored twice for one doctor.
     - ``warnings`` lists what a person must look at, each ``{"code": ..., **facts}``

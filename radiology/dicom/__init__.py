@@ -10,12 +10,15 @@ module             does
 ``syntaxes``       which SOP classes and transfer syntaxes are accepted
 ``structure``      walks a hostile file's elements in bounded time and memory
 ``attributes``     reads typed values out of the elements that are wanted
+``tables``         look-up tables out of the header
 ``acceptance``     the one rule of what is a frontal chest radiograph
 ``streams``        facts of a compressed stream without decoding it
 ``pixels``         whether the pixels exist and fit their header
 ``header``         all of the above: a file in, a ``Header`` or a coded error out
+``guard``          whose fault an exception is
 ``deidentify``     the file that is stored
 ``decode``         stored values (worker and commands only)
+``grey``           formulas between a stored value and what the eye sees
 ``render``         the 8-bit image that pages and models see (worker and commands only)
 =================  =====================================================================
 """
