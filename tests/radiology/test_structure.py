@@ -205,7 +205,7 @@ def test_unknown_sequences_of_undefined_length_are_walked():
 
 def test_elements_are_counted():
     many = b"".join(element(0x00110000 + n, "CS") for n in range(1, MAX_ELEMENTS + 10))
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(MalformedError):
         scan(io.BytesIO(META + many + PIXELS))
     inside = item(b"", UNDEFINED) + ITEM_END
@@ -215,7 +215,7 @@ def test_elements_are_counted():
                 META + element(0x00081140, "SQ", inside * MAX_ELEMENTS, length=UNDEFINED) + PIXELS
             )
         )
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_deflated_bomb_is_refused_while_it_grows(settings):
@@ -224,10 +224,10 @@ def test_a_deflated_bomb_is_refused_while_it_grows(settings):
     deflater = zlib.compressobj(9, wbits=-15)
     bomb = deflater.compress(bytes(60_000_000)) + deflater.flush()
     assert len(bomb) < 100_000
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(DeflateRatioError):
         scan(io.BytesIO(deflated + bomb))
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
     with pytest.raises(MalformedError):
         scan(io.BytesIO(deflated + b"\xff" * 100))
