@@ -91,9 +91,9 @@ def test_a_refused_upload_leaves_nothing():
 @pytest.mark.django_db(transaction=True)
 def test_an_upload_succeeds_at_once_while_the_broker_is_down(dead_broker):
     patient = PatientFactory()
-    began = time.process_time()
+    began = time.perf_counter()
     reading = reading_submit(patient=patient, uploaded_by=patient.owner, file=upload())
-    assert time.process_time() - began < 5
+    assert time.perf_counter() - began < 5
     reading.analysis.refresh_from_db()
     assert reading.analysis.status == Status.QUEUED
     assert reading.analysis.sent_at is None, "the sweeper's next turn sends it"
