@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(180))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory):
     stack = Stack(tmp_path_factory.mktemp("stack"))
     stack.start()
@@ -49,7 +49,7 @@ def stack(tmp_path_factory):
     stack.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine (set CHROMIUM to its path)")
