@@ -28,3 +28,11 @@ class BirthDateInFutureError(PermanentError):
 class BirthDateTooEarlyError(PermanentError):
     code = "birth_date_too_early"
     sentence = _("A birth date before %(year)s is not plausible.")
+
+
+class BirthDateAfterRadiographError(PermanentError):
+    code = "birth_date_after_radiograph"
+    sentence = _(
+        "The radiograph is older than the patient: check the birth date and the date of the "
+        "radiograph."
+    )

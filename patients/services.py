@@ -11,6 +11,7 @@ from django.utils import timezone
 from operations.services import access_record
 
 from .errors import (
+    BirthDateAfterRadiographError,
     BirthDateInFutureError,
     BirthDateTooEarlyError,
     PatientConflictError,
@@ -74,10 +75,16 @@ def patient_get_or_create(
 def patient_update(
     *, patient: Patient, by, identifier: str, sex: str, birth_date: dt.date, request=None
 ) -> Patient:
-    """Correct what is known of a patient; raises what :func:`patient_create` raises."""
+    """Correct what is known of a patient.
+
+    Raises what :func:`patient_create` raises, and :class:`BirthDateAfterRadiographError` when
+    a radiograph of the patient would be older than the patient.
+    """
     patient.identifier = identifier_normalize(identifier)
     patient.sex = sex
     patient.birth_date = birth_date
+    if patient.radiographs.filter(acquired_on__lt=birth_date).exists():
+        raise BirthDateAfterRadiographError
     _save(patient)
     access_record(actor=by, action="update", obj=patient, request=request)
     return patient

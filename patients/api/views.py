@@ -26,6 +26,7 @@ from .serializers import (
 )
 
 REFUSED = ("patient_exists", "birth_date_in_future", "birth_date_too_early")
+REFUSED_UPDATE = (*REFUSED, "birth_date_after_radiograph")
 
 
 @extend_schema(tags=["patients"])
@@ -34,7 +35,7 @@ class PatientViewSet(ApiViewSet):
 
     serializer_class = PatientSerializer
     filterset_class = PatientFilters
-    problems = {"create": REFUSED, "update": REFUSED, "partial_update": REFUSED}
+    problems = {"create": REFUSED, "update": REFUSED_UPDATE, "partial_update": REFUSED_UPDATE}
 
     def get_queryset(self):
         return patients_list(self.request.user)

@@ -167,6 +167,10 @@ def test_a_patient_is_corrected(doctor_client, doctor):
     assert refused.status_code == 422
     patient.refresh_from_db()
     assert patient.birth_date == dt.date(1961, 7, 5)
+    RadiographFactory(patient=patient, acquired_on=dt.date(2024, 3, 2))
+    refused = doctor_client.post(edit(patient), FIELDS | {"birth_date": "2024-03-03"})
+    assert refused.status_code == 422
+    assert "birth_date" in refused.context["form"].errors
 
 
 def test_the_patient_page_shows_the_history(doctor_client, doctor):

@@ -8,7 +8,12 @@ from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from operations.models import AccessEvent
-from patients.errors import BirthDateInFutureError, BirthDateTooEarlyError, PatientExistsError
+from patients.errors import (
+    BirthDateAfterRadiographError,
+    BirthDateInFutureError,
+    BirthDateTooEarlyError,
+    PatientExistsError,
+)
 from patients.models import Patient
 from patients.selectors import patient_get, patients_list, patients_search, with_radiographs
 from patients.services import identifier_normalize, patient_create, patient_update
@@ -114,6 +119,27 @@ def test_a_correction_may_change_the_case_but_not_take_anothers(doctor):
         patient_update(
             patient=second, by=doctor, identifier="ipp-a", sex="F", birth_date=first.birth_date
         )
+
+
+def test_a_patient_is_not_made_younger_than_the_own_radiographs(doctor):
+    patient = PatientFactory(owner=doctor, birth_date=dt.date(1970, 5, 1))
+    RadiographFactory(patient=patient, acquired_on=dt.date(2024, 3, 1))
+    RadiographFactory(patient=patient, acquired_on=dt.date(2025, 3, 1))
+
+    def correct(birth_date):
+        patient_update(
+            patient=Patient.objects.get(),
+            by=doctor,
+            identifier=patient.identifier,
+            sex=patient.sex,
+            birth_date=birth_date,
+        )
+
+    with pytest.raises(BirthDateAfterRadiographError):
+        correct(dt.date(2024, 3, 2))
+    assert Patient.objects.get().birth_date == dt.date(1970, 5, 1)
+    correct(dt.date(2024, 3, 1))  # the day of birth itself
+    assert Patient.objects.get().birth_date == dt.date(2024, 3, 1)
 
 
 def test_only_the_own_patients_are_seen(doctor, other_doctor, pending_doctor, settings):
