@@ -41,6 +41,7 @@ class AccessEventAdmin(admin.ModelAdmin):
     """Who touched what and when. Nobody adds, changes or deletes a line here."""
 
     list_display = ["at", "actor", "action", "object_type", "object_id", "route", "address"]
+    fields = [*list_display, "request_id"]
     list_filter = ["action", ObjectTypeFilter, "at"]
     search_fields = ["object_id__exact", "actor__email__exact", "request_id__exact"]
     search_help_text = _("Object key, e-mail address of the actor or request id, exactly.")

@@ -26,6 +26,12 @@ def test_an_administrator_reads_it(admin_client, event, doctor):
     assert admin_client.get(LIST, {"q": "nobody@example.org"}).context["cl"].result_count == 0
 
 
+def test_one_access_says_when_it_was(admin_client, event):
+    page = admin_client.get(reverse("admin:operations_accessevent_change", args=[event.pk]))
+    assert "field-at" in page.text
+    assert event.object_id in page.text
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [
