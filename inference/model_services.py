@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from operations.services import access_record
 
@@ -33,8 +33,7 @@ def model_register(*, directory, promote: bool = False, by=None) -> ModelVersion
     source = Path(directory)
     facts = read_facts(source)
     check_files(source, facts)
-    known = ModelVersion.objects.filter(name=facts["name"], version=facts["version"]).first()
-    version = known or ModelVersion(
+    version = ModelVersion(
         name=facts["name"],
         version=facts["version"],
         architecture=facts["architecture"],
@@ -43,42 +42,65 @@ def model_register(*, directory, promote: bool = False, by=None) -> ModelVersion
         sha256=facts["files"]["litert"]["sha256"],
         facts=facts,
     )
-    if version.facts != facts:
-        raise ModelVersionConflictError(version=str(version))
-    _copy(source, version_directory(version), facts)
+    version.full_clean(validate_unique=False, validate_constraints=False)
+    known = _known(version)
     if known is None:
-        version.full_clean()
-        with transaction.atomic():
-            version.save(force_insert=True)
-            access_record(actor=by, action="create", obj=version)
-        log.info("model_registered", model=str(version))
+        _copy(source, version_directory(version), facts)
+        try:
+            with transaction.atomic():
+                version.save(force_insert=True)
+                access_record(actor=by, action="create", obj=version)
+            log.info("model_registered", model=str(version))
+        except IntegrityError:  # Another process registered it at the same moment.
+            known = _known(version)
+            if known is None:
+                raise
+    else:
+        _copy(source, version_directory(known), facts)
+    version = known or version
     if promote and not version.in_production:
         model_promote(model_version=version, by=by)
         version.refresh_from_db()
     return version
 
 
+def _known(version: ModelVersion) -> ModelVersion | None:
+    """The registered row of the same name and version; raises when its content differs."""
+    known = ModelVersion.objects.filter(name=version.name, version=version.version).first()
+    if known is not None and known.facts != version.facts:
+        raise ModelVersionConflictError(version=str(version))
+    return known
+
+
+def _is_whole(directory: Path, facts: dict) -> bool:
+    try:
+        check_files(directory, facts)
+        return read_facts(directory) == facts
+    except ModelFolderInvalidError:
+        return False
+
+
 def _copy(source: Path, target: Path, facts: dict) -> None:
     """Make ``target`` a whole copy of ``source``; a reader never sees half of one."""
-    try:
-        if read_facts(target) == facts:
-            check_files(target, facts)
-            return
-    except ModelFolderInvalidError:
-        pass
+    if _is_whole(target, facts):
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     arriving = target.parent / f".{target.name}-{uuid.uuid4().hex}"
+    leaving = arriving.with_name(f"{arriving.name}.damaged")
     arriving.mkdir()
     try:
         for name in ("facts.json", *(entry["name"] for entry in facts["files"].values())):
             shutil.copyfile(source / name, arriving / name)
         check_files(arriving, facts)
         if target.exists():
-            target.replace(target.parent / f"{arriving.name}.damaged")
+            target.replace(leaving)
         arriving.replace(target)
+    except OSError:
+        if not _is_whole(target, facts):  # Else another process was first.
+            raise
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
-        shutil.rmtree(target.parent / f"{arriving.name}.damaged", ignore_errors=True)
+        shutil.rmtree(leaving, ignore_errors=True)
 
 
 def model_promote(*, model_version: ModelVersion, by=None) -> Promotion:

@@ -15,7 +15,8 @@ from functools import partial
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import Error as AnyDatabaseError
+from django.db import transaction
 from django.db.models import F, Q, Subquery
 from django.utils import timezone
 
@@ -167,7 +168,7 @@ def analysis_run(*, analysis_id, delivery_id: str = "", redelivered: bool = Fals
     ``delivery_id`` is the id of the message; with ``redelivered`` the broker says that its
     first receiver is gone, so a row that this very message was running is taken over.
     Returns whether this call finished the row (done or failed). Errors end on the row;
-    only a ``DatabaseError`` leaves this function, because then nothing could be written.
+    only a database error leaves this function, because then nothing could be written.
     """
     delivery_id = delivery_id or uuid.uuid4().hex
     analysis = _claim(analysis_id, delivery_id, redelivered)
@@ -182,7 +183,7 @@ def analysis_run(*, analysis_id, delivery_id: str = "", redelivered: bool = Fals
             )
         try:
             return _read(analysis)
-        except DatabaseError:
+        except AnyDatabaseError:
             raise
         except PermanentError as error:
             return _fail(analysis, error)

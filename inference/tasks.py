@@ -7,7 +7,8 @@ import time
 from celery import current_task
 from celery.exceptions import Reject
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import Error as AnyDatabaseError
+from django.db import close_old_connections
 
 from pneumoniapp.tasks import idempotent_task
 
@@ -27,7 +28,7 @@ def analyse(analysis_id: str) -> None:
             delivery_id=message.id or "",
             redelivered=bool((message.delivery_info or {}).get("redelivered")),
         )
-    except DatabaseError as error:
+    except AnyDatabaseError as error:
         # Nothing could be written: the message itself must not be lost.
         close_old_connections()
         time.sleep(DATABASE_PAUSE)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from celery.exceptions import Reject
 from django.core.files.base import ContentFile
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
@@ -222,11 +222,12 @@ def test_a_row_whose_worker_died_in_every_attempt_fails(production, settings, en
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_task_gives_its_message_back_when_the_database_is_gone(production):
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_the_task_gives_its_message_back_when_the_database_is_gone(production, kind):
     analysis = AnalysisFactory(queued=True)
 
     def gone(execute, sql, params, many, context):
-        raise OperationalError("server has gone away")
+        raise kind("server has gone away")
 
     with connection.execute_wrapper(gone):
         outcome = tasks.analyse.apply([str(analysis.pk)])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
-from inference.models import Analysis
-from inference.registry import shipped_directories
+from inference.models import Analysis, ModelVersion, Promotion
+from inference.registry import check_files, shipped_directories, version_directory
 from inference.services import model_promote, model_register
 from tests.inference.factories import copy_model_folder
 from tests.services.conftest import TIME_LIMIT
@@ -200,3 +202,17 @@ def test_a_promotion_reaches_running_workers(site, tmp_path):
     assert site.wait_for_state(after, "done").model_version == second != first
     assert [child.pid for child in worker.children()] == children
     assert Analysis.objects.get(pk=before.analysis.pk).model_version == first
+
+
+def test_two_machines_register_the_shipped_model_at_once(site):
+    installation = site.installation
+    Promotion.objects.all().delete()
+    ModelVersion.objects.all().delete()
+    shutil.rmtree(installation.environment["MODEL_ROOT"])
+    command = ("models", "register", "--shipped", "--promote-if-none")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: installation.manage(*command), range(2)))
+    version = ModelVersion.objects.get()
+    assert version.in_production
+    assert Promotion.objects.count() == 1
+    check_files(version_directory(version), version.facts)

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 from django.utils.translation import override
 
 from inference.errors import NoModelInProductionError
@@ -69,7 +70,7 @@ def model_directory(model: str | None) -> Path:
             return version_directory(version_get(model))
         if database_exists():
             return version_directory(production_version())
-    except (DatabaseError, NoModelInProductionError) as error:
+    except (AnyDatabaseError, NoModelInProductionError) as error:
         if model:
             raise CommandError("The registry cannot be read.") from error
     shipped = shipped_directories()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from django.core.management.base import BaseCommand, CommandError
 
+from inference.errors import AlreadyInProductionError
 from inference.models import ModelVersion
 from inference.registry import shipped_directories
 from inference.selectors import model_production, model_versions_list
-from inference.services import model_register
+from inference.services import model_promote, model_register
 from pneumoniapp.errors import CodedError
 
 
@@ -64,8 +66,14 @@ class Command(BaseCommand):
             try:
                 version = model_register(directory=path)
                 if path == folders[-1] and promote_if_none and model_production() is None:
-                    version = model_register(directory=path, promote=True)
+                    version = self.promote(version)
             except CodedError as error:
                 raise CommandError(f"{path}: {error.code}: {error}") from error
             state = "in production" if version.in_production else "registered"
             self.stdout.write(f"{version} {state}")
+
+    def promote(self, version: ModelVersion) -> ModelVersion:
+        with suppress(AlreadyInProductionError):  # Another process started beside this one.
+            model_promote(model_version=version)
+        version.refresh_from_db()
+        return version
