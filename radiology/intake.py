@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from .dicom.header import Header, Inspection, inspect
 from .dicom.structure import MIB
+from .errors import StorageUnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,16 @@ def examine(file: BinaryIO) -> Incoming:
 
     The size comes first, then the structure, the rule of what is accepted, the pixels'
     fit, and the digest. Do it before a transaction begins: a large file takes a while.
-    Raises the coded errors of ``radiology.errors``.
+    Raises the coded errors of ``radiology.errors``; ``StorageUnavailableError`` when the disk
+    does not give back what was received.
     """
-    inspection = inspect(file)
-    digest, size = hashlib.sha256(), 0
-    file.seek(0)
-    while piece := file.read(MIB):
-        digest.update(piece)
-        size += len(piece)
+    try:
+        inspection = inspect(file)
+        digest, size = hashlib.sha256(), 0
+        file.seek(0)
+        while piece := file.read(MIB):
+            digest.update(piece)
+            size += len(piece)
+    except OSError as error:
+        raise StorageUnavailableError from error
     return Incoming(size, digest.hexdigest(), inspection)

@@ -94,7 +94,10 @@ def radiograph_receive(
         *disagreements(incoming.header, patient, acquired_on),
     ]
     with tempfile.SpooledTemporaryFile(SPOOL) as clean:
-        write_deidentified(incoming.inspection, clean)
+        try:
+            write_deidentified(incoming.inspection, clean)
+        except OSError as error:
+            raise StorageUnavailableError from error
         try:
             with files_removed_on_failure(), transaction.atomic():
                 _store(radiograph, clean)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,12 @@ def pending_doctor_client(client_for, pending_doctor) -> Client:
 def admin_client(client_for, admin) -> Client:
     """A client that ``admin`` is signed in to."""
     return client_for(admin)
+
+
+@pytest.fixture
+def small_disk():
+    """The kernel writes no more than 2,800,000 bytes into one file of this process."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_800_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -64,6 +64,13 @@ def test_send_for_a_patient(api, doctor):
     assert api.get(response["Location"]).json() == body
 
 
+def test_a_full_upload_folder_passes_and_nothing_is_written(api, small_disk):
+    response = send(api, dicom_bytes(rows=1300, columns=1200), **PERSON)
+    assert_problem(response, 503, "storage_unavailable")
+    assert not Patient.objects.exists()
+    assert not Radiograph.objects.exists()
+
+
 def test_send_for_a_new_patient_and_again_for_the_same(api, doctor):
     assert send(api, **PERSON).status_code == 202
     patient = Patient.objects.get()

@@ -1,4 +1,4 @@
-"""A huge upload fills no disk, and its true size is known."""
+"""A huge upload fills no disk, and its true size is known; a disk that is full breaks nothing."""
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,7 +13,19 @@ def received(request):
     return JsonResponse({"size": file.size, "kept": kept, "kind": type(file).__name__})
 
 
-urlpatterns = [path("", received)]
+def read_each(request):
+    """What reading each file gives: its length, or the name of the error."""
+    found = {}
+    for name, file in request.FILES.items():
+        try:
+            file.seek(0)
+            found[name] = [file.size, len(file.read())]
+        except OSError as error:
+            found[name] = [file.size, type(error).__name__]
+    return JsonResponse(found)
+
+
+urlpatterns = [path("", received), path("each/", read_each)]
 
 
 @pytest.mark.parametrize(
@@ -35,3 +47,25 @@ def test_no_more_is_kept_than_allowed(settings, tmp_path, sent, kept, kind):
     answer = Client().post("/", {"file": file}).json()
     assert answer == {"size": sent, "kept": kept, "kind": kind}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_to_who_reads_the_file_and_nothing_is_left(
+    settings, tmp_path, small_disk
+):
+    settings.ROOT_URLCONF = __name__
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    files = {
+        "lost": SimpleUploadedFile("lost.dcm", bytes(3_500_000)),
+        "whole": SimpleUploadedFile("whole.dcm", bytes(2_700_000)),
+    }
+    answer = Client().post("/each/", files).json()
+    assert answer == {"lost": [3_500_000, "OSError"], "whole": [2_700_000, 2_700_000]}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_told_too(settings, tmp_path):
+    settings.ROOT_URLCONF = __name__
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "gone")
+    file = SimpleUploadedFile("lost.dcm", bytes(3_500_000))
+    answer = Client().post("/each/", {"lost": file}).json()
+    assert answer == {"lost": [3_500_000, "FileNotFoundError"]}

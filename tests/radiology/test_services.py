@@ -240,6 +240,14 @@ def test_a_full_disk_leaves_neither_row_nor_file(patient, settings):
     assert not AccessEvent.objects.exists()
 
 
+def test_a_full_temporary_folder_is_the_storage_s_fault(patient, settings, small_disk):
+    content = dicom_bytes(rows=2200, columns=2000)  # more than is kept in memory
+    with pytest.raises(StorageUnavailableError):
+        receive(patient, content)
+    assert files(settings) == []
+    assert not Radiograph.objects.exists()
+
+
 def test_a_refused_file_leaves_nothing(patient, settings):
     for content, error in ((b"no dicom" * 30, NotDicomError), (dicom_bytes(), FileTooLargeError)):
         settings.RADIOGRAPH_MAX_BYTES = 1000
