@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from playwright.sync_api import expect
 
 from tests.accounts.factories import rpps
@@ -251,8 +252,15 @@ def test_with_the_keyboard_alone(open_browser, radiographs):
     page.keyboard.press("Tab")
     page.keyboard.type("02021950")  # the same in every order of day and month
     tab_to("#id_files")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+    expect(page.locator("#id_files")).to_be_focused()
+    # On a busy machine the browser may not listen for the dialog yet when the key comes.
+    for _press in range(3):
+        try:
+            with page.expect_file_chooser(timeout=7000) as chooser:
+                page.keyboard.press("Enter")
+            break
+        except PlaywrightTimeoutError:
+            continue
     chooser.value.set_files(file)
     expect(page.locator(".file-line")).to_have_count(1)
     tab_to("[name=acquired_on]")
