@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -60,13 +63,18 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         "sha256",
         "directory",
         "registered_at",
-        "facts",
+        "facts_by_line",
     )
     actions = ("promote", "rollback")
 
     @admin.display(boolean=True, description=_("in production"))
     def production(self, version: ModelVersion) -> bool:
         return bool(version.in_production)
+
+    @admin.display(description=_("facts"))
+    def facts_by_line(self, version: ModelVersion) -> str:
+        text = json.dumps(version.facts, indent=2, ensure_ascii=False)
+        return format_html("<pre>{}</pre>", text)
 
     def has_promote_permission(self, request) -> bool:
         return self.may(request, "change")

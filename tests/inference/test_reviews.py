@@ -152,6 +152,12 @@ def test_the_admin_shows_and_never_edits(admin_client, production, model):
     assert admin_client.post(delete, {"post": "yes"}).status_code == 403
 
 
+def test_the_facts_of_a_version_are_legible(admin_client, production):
+    change = reverse("admin:inference_modelversion_change", args=[production.pk])
+    page = admin_client.get(change).text
+    assert f"\n  &quot;version&quot;: &quot;{production.facts['version']}&quot;" in page
+
+
 @pytest.mark.parametrize("rows", [1, 8])
 def test_the_number_of_queries_of_the_list_does_not_grow(
     admin_client, rows, django_assert_max_num_queries
