@@ -59,7 +59,6 @@ def ask(route: Route, world, role: str):
     """The answer of ``route`` to ``role``: by token below /api/, by session elsewhere."""
     response = _ask(route, world, role)
     response.body = response.getvalue()
-    response.close()
     return response
 
 

@@ -15,6 +15,8 @@ import uuid
 import pytest
 import schemathesis
 from django.core.files.base import ContentFile
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from knox.models import AuthToken
@@ -93,6 +95,16 @@ def doctor(settings):
     AnalysisFactory(pk=FAILED, failed=True, radiograph__patient=patient)
     AnalysisFactory(pk=OTHERS, radiograph__pk=OTHERS, radiograph__patient__pk=OTHERS)
     return doctor
+
+
+@pytest.fixture(autouse=True)
+def _one_connection():
+    """Requests stay on the test's own database connection, as with Django's test client."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture
