@@ -12,7 +12,7 @@ import numpy as np
 MAP_SIZE = 256
 # Below this the map stays clear; from there its opacity grows with the probability.
 CLEAR_BELOW = 0.2
-MOST_OPAQUE = 0.65
+MOST_OPAQUE = 0.5
 
 
 @cache
