@@ -65,8 +65,9 @@ def broker_answers() -> dict:
 def storage_keeps() -> dict:
     """Health: a few bytes written to the files' storage come back, and are gone after."""
     wanted = uuid.uuid4().hex.encode()
-    name = default_storage.save(f"health/{uuid.uuid4().hex}", ContentFile(wanted))
+    name = f"health/{uuid.uuid4().hex}"
     try:
+        default_storage.save(name, ContentFile(wanted))
         with default_storage.open(name) as file:
             return {"ok": file.read() == wanted}
     finally:

@@ -4,6 +4,8 @@ import threading
 import time
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 
 from operations import checks, health
@@ -118,6 +120,22 @@ def test_a_storage_that_cannot_be_written_is_no_storage(settings, tmp_path):
     settings.MEDIA_ROOT = str(tmp_path / "file")
     with pytest.raises(OSError, match="file"):
         checks.storage_keeps()
+
+
+class FullDisk(FileSystemStorage):
+    """Takes the first byte and then no more."""
+
+    def _save(self, name, content):
+        super()._save(name, ContentFile(b"1"))
+        raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_is_asked_often_and_not_littered(settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path)
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.FullDisk"}}
+    with pytest.raises(OSError, match="No space left"):
+        checks.storage_keeps()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_workers_are_there_when_every_queue_was_heard_of_lately(db, settings):
