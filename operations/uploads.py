@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from contextlib import suppress
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.core.files.uploadhandler import FileUploadHandler
 
 
 class LostFile(io.RawIOBase):
@@ -23,21 +24,24 @@ class LostFile(io.RawIOBase):
     read = readinto = seek = tell = _raise
 
 
-class BoundedUploadHandler(TemporaryFileUploadHandler):
+class BoundedUploadHandler(FileUploadHandler):
     """Receives a file into the upload folder, and no more of it than is allowed.
 
     Beyond ``RADIOGRAPH_MAX_BYTES`` the bytes are counted and thrown away, so that a huge
     upload fills no disk; ``file.size`` is what was sent, by which the file is refused.
 
-    A folder that takes no more (a full disk) loses the file and not the request: what was
-    written is removed at once, and whoever reads the file meets the ``OSError``.
+    The file has no name there: it names a patient, and is gone with the process even when
+    that is killed. A folder that takes no more (a full disk) loses the file and not the
+    request: whoever reads the file meets the ``OSError``.
     """
 
     def new_file(self, *args, **kwargs) -> None:
+        super().new_file(*args, **kwargs)
         try:
-            super().new_file(*args, **kwargs)
+            file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
         except OSError as error:
-            self._lose(error)
+            file = LostFile(error)
+        self._keep_in(file)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         room = settings.RADIOGRAPH_MAX_BYTES + 1 - start
@@ -50,20 +54,25 @@ class BoundedUploadHandler(TemporaryFileUploadHandler):
     def file_complete(self, file_size: int) -> UploadedFile:
         if not self._is_lost:
             try:
-                return super().file_complete(file_size)
-            except OSError as error:  # the last bytes are written here
+                self.file.seek(0)  # writes the last bytes
+            except OSError as error:
                 self._lose(error)
         self.file.size = file_size
         return self.file
+
+    def upload_interrupted(self) -> None:
+        if hasattr(self, "file"):
+            with suppress(OSError):
+                self.file.close()
 
     @property
     def _is_lost(self) -> bool:
         return isinstance(self.file.file, LostFile)
 
+    def _keep_in(self, file) -> None:
+        self.file = UploadedFile(file, self.file_name, self.content_type, 0, self.charset)
+
     def _lose(self, fault: OSError) -> None:
-        if file := getattr(self, "file", None):
-            with suppress(OSError):
-                file.close()
-        self.file = UploadedFile(
-            LostFile(fault), self.file_name, self.content_type, 0, self.charset
-        )
+        with suppress(OSError):
+            self.file.close()
+        self._keep_in(LostFile(fault))

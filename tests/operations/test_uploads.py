@@ -1,6 +1,9 @@
 """A huge upload fills no disk, and its true size is known; a disk that is full breaks nothing."""
 
+from pathlib import Path
+
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import JsonResponse
 from django.test import Client
@@ -10,6 +13,8 @@ from django.urls import path
 def received(request):
     file = request.FILES["file"]
     kept = len(file.read())
+    # What a process that is killed in this moment would leave behind.
+    assert list(Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir()) == []
     return JsonResponse({"size": file.size, "kept": kept, "kind": type(file).__name__})
 
 
@@ -32,11 +37,11 @@ urlpatterns = [path("", received), path("each/", read_each)]
     ("sent", "kept", "kind"),
     [
         (1_000, 1_000, "InMemoryUploadedFile"),
-        (3_000_000, 3_000_000, "TemporaryUploadedFile"),
-        (4_000_000, 4_000_000, "TemporaryUploadedFile"),
+        (3_000_000, 3_000_000, "UploadedFile"),
+        (4_000_000, 4_000_000, "UploadedFile"),
         # One byte more than allowed is kept, the rest is only counted.
-        (4_000_001, 4_000_001, "TemporaryUploadedFile"),
-        (9_000_000, 4_000_001, "TemporaryUploadedFile"),
+        (4_000_001, 4_000_001, "UploadedFile"),
+        (9_000_000, 4_000_001, "UploadedFile"),
     ],
 )
 def test_no_more_is_kept_than_allowed(settings, tmp_path, sent, kept, kind):
