@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from radiology.warnings import warning_sentence
+from radiology.warnings import warning_sentence, warnings_now
 
 from .models import LABELS, Analysis, Certainty, Label
 from .selectors import queue_status
@@ -123,7 +123,7 @@ class ReadingView:
 
     @property
     def warnings(self) -> list[str]:
-        return [warning_sentence(entry) for entry in self.radiograph.warnings]
+        return [warning_sentence(entry) for entry in warnings_now(self.radiograph)]
 
     @cached_property
     def reviews(self) -> list:

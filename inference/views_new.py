@@ -19,7 +19,7 @@ from pneumoniapp.errors import CodedError
 from radiology.dicom.header import peek_header
 from radiology.intake import examine
 from radiology.services import files_removed_on_failure
-from radiology.warnings import warning_sentence
+from radiology.warnings import warning_sentence, warnings_now
 
 from .errors import FileHeadInvalidError
 from .forms import NEW_PATIENT, NewReadingForm
@@ -40,7 +40,7 @@ class Outcome:
 
     @property
     def warnings(self) -> list[str]:
-        entries = self.reading.radiograph.warnings if self.reading else []
+        entries = warnings_now(self.reading.radiograph) if self.reading else []
         return [warning_sentence(entry) for entry in entries]
 
     def as_json(self) -> dict:

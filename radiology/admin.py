@@ -12,7 +12,7 @@ from operations.services import access_record
 from pneumoniapp.paging import CappedPaginator
 
 from .models import Radiograph
-from .warnings import warning_sentence
+from .warnings import warning_sentence, warnings_now
 
 
 @admin.register(Radiograph)
@@ -54,7 +54,7 @@ class RadiographAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("warnings"))
     def remarks(self, radiograph: Radiograph) -> str:
-        sentences = ((warning_sentence(entry),) for entry in radiograph.warnings)
+        sentences = ((warning_sentence(entry),) for entry in warnings_now(radiograph))
         return format_html_join("\n", "<p>{}</p>", sentences) or "-"
 
     def has_add_permission(self, request) -> bool:

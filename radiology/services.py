@@ -29,6 +29,7 @@ from .errors import (
 )
 from .intake import Incoming, examine
 from .models import Radiograph
+from .warnings import AGE_TOLERANCE, age_in_years
 
 # A de-identified file up to this size is made in memory, a larger one in a temporary file.
 SPOOL = 8 * 1024 * 1024
@@ -132,19 +133,14 @@ def disagreements(
                 patient.birth_date.isoformat(),
             )
     elif header.patient_age_years is not None and day:
-        age = _age(patient.birth_date, day)
-        if abs(age - header.patient_age_years) > 1:
+        age = age_in_years(patient.birth_date, day)
+        if abs(age - header.patient_age_years) > AGE_TOLERANCE:
             differ("age_mismatch", header.patient_age_years, age)
     if header.patient_sex and header.patient_sex != patient.sex:
         differ("sex_mismatch", header.patient_sex, patient.sex)
     if acquired_on and header.acquired_on and acquired_on != header.acquired_on:
         differ("acquired_on_mismatch", header.acquired_on.isoformat(), acquired_on.isoformat())
     return found
-
-
-def _age(birth_date: dt.date, day: dt.date) -> int:
-    before_birthday = (day.month, day.day) < (birth_date.month, birth_date.day)
-    return day.year - birth_date.year - before_birthday
 
 
 def _existing(patient: Patient, incoming: Incoming) -> Radiograph | None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from patients.models import Patient
+
+if TYPE_CHECKING:
+    from .models import Radiograph
+
+# Years by which an age in the header may differ: it is rounded, and may be of another day.
+AGE_TOLERANCE = 1
 
 # ``%(file)s`` and ``%(given)s``: what the file says, and what the doctor said.
 SENTENCES: dict[str, Promise] = {
@@ -35,6 +42,37 @@ SENTENCES: dict[str, Promise] = {
     "view_unknown": _("The file does not say that this is a frontal view (PA or AP)."),
 }
 UNKNOWN = _("There is a remark about this radiograph that this version can't show.")
+
+
+def warnings_now(radiograph: Radiograph) -> list[dict]:
+    """``radiograph.warnings`` against the patient as they are now, not as they were at upload.
+
+    A birth date or sex that was corrected since to what the file says is no warning any more;
+    one that was changed otherwise is shown as it is.
+    """
+    patient = radiograph.patient
+    present = {
+        "birth_date_mismatch": patient.birth_date.isoformat(),
+        "sex_mismatch": patient.sex,
+        "age_mismatch": age_in_years(patient.birth_date, radiograph.acquired_on),
+    }
+    entries = [
+        entry | {"given": present[entry["code"]]} if entry.get("code") in present else entry
+        for entry in radiograph.warnings
+    ]
+    return [entry for entry in entries if not _agrees(entry)]
+
+
+def _agrees(entry: dict) -> bool:
+    if entry.get("code") == "age_mismatch":
+        return abs(entry["given"] - entry["file"]) <= AGE_TOLERANCE
+    return "given" in entry and entry["given"] == entry["file"]
+
+
+def age_in_years(birth_date: dt.date, day: dt.date) -> int:
+    """Completed years of life on ``day``."""
+    before_birthday = (day.month, day.day) < (birth_date.month, birth_date.day)
+    return day.year - birth_date.year - before_birthday
 
 
 def warning_sentence(entry: dict) -> str:

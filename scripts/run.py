@@ -61,7 +61,7 @@ class Family:
         self.lock = lock
         self.members: dict[str, subprocess.Popen] = {}
 
-    def start(self, name: str, *command: str | Path) -> subprocess.Popen:
+    def start(self, name: str, *command: str | Path, **variables: str) -> subprocess.Popen:
         """Run ``command``, its lines shown under ``name``.
 
         In a session of its own, so that a Ctrl-C reaches this process alone, which then
@@ -73,7 +73,7 @@ class Family:
         process = subprocess.Popen(
             [*leash, *map(str, command)],
             cwd=ROOT,
-            env=self.variables,
+            env=self.variables | variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -308,7 +308,9 @@ def run(started: float) -> int:
             "worker", *CELERY, "worker", "-Q", ",".join(QUEUES), "--concurrency", concurrency,
             "--without-mingle", "--without-gossip",
         )  # fmt: skip
-        family.start("web", PYTHON, "-m", "gunicorn", "pneumoniapp.wsgi:application")
+        # Our own error pages, and no list of addresses, unless somebody asks for more.
+        debug = os.environ.get("DEBUG") or "false"
+        family.start("web", PYTHON, "-m", "gunicorn", "pneumoniapp.wsgi:application", DEBUG=debug)
         schedule = folder / "celerybeat-schedule"
         code = watch(family, stop, port, started, schedule)
     except CannotStartError as error:

@@ -21,6 +21,7 @@ from pneumoniapp.api.serializers import (
     VisibleField,
 )
 from radiology.api.serializers import RadiographHeaderSerializer, WarningSerializer
+from radiology.warnings import warnings_now
 
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 PROBABILITIES = {
@@ -139,7 +140,7 @@ class RadiographSerializer(serializers.Serializer):
         choices=Analysis.Status.choices, help_text="The status of the newest analysis."
     )
     error = serializers.SerializerMethodField(help_text="Only when `status` is `failed`.")
-    warnings = WarningSerializer(many=True, source="radiograph.warnings")
+    warnings = serializers.SerializerMethodField()
     patient = PatientReferenceSerializer(source="radiograph.patient")
     acquired_on = serializers.DateField(source="radiograph.acquired_on")
     received_at = serializers.DateTimeField(source="radiograph.received_at")
@@ -149,6 +150,10 @@ class RadiographSerializer(serializers.Serializer):
         help_text="Address of the rendered radiograph (JPEG), once there is one."
     )
     dicom = serializers.SerializerMethodField(help_text="Address of the stored DICOM file.")
+
+    @extend_schema_field(WarningSerializer(many=True))
+    def get_warnings(self, analysis: Analysis) -> list[dict]:
+        return WarningSerializer(warnings_now(analysis.radiograph), many=True).data
 
     @extend_schema_field(ErrorSerializer(allow_null=True))
     def get_error(self, analysis: Analysis) -> dict | None:

@@ -15,4 +15,6 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 DOCTOR_VERIFICATION_REQUIRED = env.bool("DOCTOR_VERIFICATION_REQUIRED", default=False)
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+# Static files straight from their sources: nothing has to be collected.
+WHITENOISE_USE_FINDERS = True
 LOGGING = logs.configure(json=env.str("LOG_FORMAT", default="console") == "json", level=LOG_LEVEL)

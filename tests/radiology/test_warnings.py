@@ -1,9 +1,12 @@
 """Every flag has a sentence, in both languages' forms of dates and words."""
 
+import datetime as dt
+
 import pytest
 from django.utils import translation
 
-from radiology.warnings import SENTENCES, warning_sentence
+from radiology.warnings import SENTENCES, warning_sentence, warnings_now
+from tests.radiology.factories import RadiographFactory
 
 
 def test_facts_stand_in_the_sentence(english):
@@ -31,3 +34,23 @@ def test_every_code_has_a_sentence(code, english):
 
 def test_a_code_of_another_version_is_no_error(english):
     assert "remark" in warning_sentence({"code": "from_the_future", "file": 1})
+
+
+@pytest.mark.django_db
+def test_a_correction_of_the_patient_ends_or_changes_a_warning():
+    radiograph = RadiographFactory(
+        warnings=[
+            {"code": "sex_mismatch", "file": "M", "given": "F"},
+            {"code": "birth_date_mismatch", "file": "1960-05-17", "given": "1961-05-17"},
+            {"code": "age_mismatch", "file": 63, "given": 20},
+            {"code": "view_unknown"},
+        ],
+        acquired_on=dt.date(2024, 1, 15),
+        patient__sex="M",
+        patient__birth_date=dt.date(1959, 5, 17),
+    )
+
+    assert warnings_now(radiograph) == [
+        {"code": "birth_date_mismatch", "file": "1960-05-17", "given": "1959-05-17"},
+        {"code": "view_unknown"},
+    ]
