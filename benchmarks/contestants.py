@@ -41,6 +41,7 @@ class Server:
     """A contestant: processes, an address, and a way to get one reading from it."""
 
     name: str
+    cwd: Path = ROOT
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -52,8 +53,8 @@ class Server:
         self.processes.append(
             subprocess.Popen(
                 command,
-                cwd=ROOT,
-                env=os.environ | environment,
+                cwd=self.cwd,
+                env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -128,6 +129,8 @@ class Original(Server):
 
     def __init__(self, folder: Path, model: Path) -> None:
         super().__init__(folder)
+        # Not ours: gunicorn.conf.py preloads, and a forked Keras model hangs for ever.
+        self.cwd = folder
         self.gunicorn(
             "benchmarks.original:app", "--workers", "1", "--threads", "16",
             BENCHMARK_KERAS_MODEL=str(model / "model.keras"),
