@@ -8,22 +8,29 @@ from django.utils import timezone
 from .models import Analysis, AnalysisQuerySet, ModelVersion
 
 
+RELATED = ("radiograph__patient", "model_version")
+
+
 def readings_list(user) -> AnalysisQuerySet:
     """The current analysis of each radiograph that ``user`` may see, newest first.
 
-    With radiograph, patient and model version selected: one query for a whole page.
+    A page of it with radiographs, patients and model versions takes three queries. The
+    first joins as little as it can: with patients in it, MariaDB reads a million of them
+    before it sorts (25 s; 10 ms without).
     """
     return (
         Analysis.objects.visible_to(user)
         .current()
-        .select_related("radiograph__patient", "model_version")
+        .select_related("radiograph")
+        .prefetch_related(*RELATED)
         .order_by("-queued_at", "-pk")
     )
 
 
 def reading_get(user, radiograph_pk) -> Analysis:
     """The current analysis of one radiograph; raises ``Analysis.DoesNotExist``."""
-    return readings_list(user).get(radiograph=radiograph_pk)
+    visible = Analysis.objects.visible_to(user).current().select_related(*RELATED)
+    return visible.get(radiograph=radiograph_pk)
 
 
 def reading_is_finished(user, radiograph_pk) -> bool:
@@ -41,18 +48,21 @@ def reading_is_finished(user, radiograph_pk) -> bool:
 
 def analyses_list(user) -> AnalysisQuerySet:
     """All analyses that ``user`` may see, those that were replaced included, newest first."""
-    return Analysis.objects.visible_to(user).select_related("radiograph__patient", "model_version")
+    visible = Analysis.objects.visible_to(user)
+    return visible.select_related("radiograph").prefetch_related(*RELATED)
 
 
 def analysis_get(user, pk) -> Analysis:
     """One analysis, current or not; raises ``Analysis.DoesNotExist``."""
-    return analyses_list(user).get(pk=pk)
+    return Analysis.objects.visible_to(user).select_related(*RELATED).get(pk=pk)
 
 
 def patient_readings(user, patient) -> AnalysisQuerySet:
     """The current analysis of each radiograph of ``patient``, newest radiograph first."""
     return (
-        readings_list(user)
+        Analysis.objects.visible_to(user)
+        .current()
+        .select_related(*RELATED)
         .filter(radiograph__patient=patient)
         .order_by("-radiograph__acquired_on", "-radiograph_id")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -11,7 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inference.models import Analysis
-from inference.selectors import analyses_list, analysis_reviews, model_versions_list
+from inference.selectors import (
+    analyses_list,
+    analysis_get,
+    analysis_reviews,
+    model_versions_list,
+)
 from inference.services import analysis_requeue, review_create
 from operations.services import access_record
 from pneumoniapp.api.views import ApiViewSet
@@ -45,7 +51,10 @@ class AnalysisViewSet(ApiViewSet):
         return analyses_list(self.request.user)
 
     def get_analysis(self) -> Analysis:
-        return get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
+        try:
+            return analysis_get(self.request.user, self.kwargs["pk"])
+        except Analysis.DoesNotExist as error:
+            raise Http404 from error
 
     @extend_schema(
         summary="List analyses", description="The newest first, those that were replaced included."
