@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from .models import Analysis, AnalysisQuerySet, ModelVersion
 
-
 RELATED = ("radiograph__patient", "model_version")
 
 
