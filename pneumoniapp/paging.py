@@ -41,7 +41,7 @@ def keyset_page(
     ``order`` is a field with an optional minus, ``key`` a unique field that settles ties
     in the same direction; both may follow relations (``a__b``) and are never null.
     ``params`` (a query string) has ``after`` or ``before`` with the key of a row; one that
-    is unknown, or not in ``queryset``, gives the first page. Two queries at most.
+    is unknown, or not in ``queryset``, gives the first page. Three queries at most.
     """
     descending = order.startswith("-")
     field = order.removeprefix("-")
@@ -59,12 +59,15 @@ def keyset_page(
             | Q(**{field: anchor[0], f"{key}__{beyond}": anchor[1]})
         )
     ordered = [F(name).desc() if descending != backwards else F(name) for name in (field, key)]
-    rows = list(queryset.order_by(*ordered)[: size + 1])
-    more = len(rows) > size
-    rows = rows[:size]
+    # Keys first, rows by key: what the database sorts or walks is then narrow.
+    keys = list(queryset.order_by(*ordered).values_list(key, flat=True)[: size + 1])
+    more = len(keys) > size
+    keys = keys[:size]
     if backwards:
-        rows.reverse()
+        keys.reverse()
     key_of = attrgetter(key.replace("__", "."))
+    found = {key_of(row): row for row in queryset.filter(**{f"{key}__in": keys})} if keys else {}
+    rows = [found[key] for key in keys if key in found]
     has_next = bool(rows) and (backwards or more)
     has_previous = bool(rows) and (more if backwards else anchor is not None)
     return Page(

@@ -120,14 +120,15 @@ def test_another_doctors_patient_is_no_filter_to_peep_through(doctor_client, ana
 def test_the_list_costs_the_same_for_many_rows(doctor_client, patient, django_assert_num_queries):
     AnalysisFactory.create_batch(2, radiograph__patient=patient)
     doctor_client.get(LIST)
-    with django_assert_num_queries(5):  # session, doctor, page, its patients and versions
+    # Session, doctor, keys, page, its patients and versions.
+    with django_assert_num_queries(6):
         doctor_client.get(LIST)
     AnalysisFactory.create_batch(26, radiograph__patient__owner=patient.owner)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         first = doctor_client.get(LIST, {"status": "done"})
     assert len(first.context["page"]) == 25
     after = first.context["page"].after
-    with django_assert_num_queries(6):  # and the row after which it starts
+    with django_assert_num_queries(7):  # and the row after which it starts
         second = doctor_client.get(LIST, {"status": "done", "after": after})
     assert len(second.context["page"]) == 3
     assert f"status=done&amp;before={second.context['page'].before}" in second.text

@@ -45,15 +45,15 @@ def test_the_list_costs_the_same_for_many_rows(doctor_client, doctor, django_ass
     for _ in range(3):
         RadiographFactory(patient=PatientFactory(owner=doctor))
     doctor_client.get(LIST)  # the read is recorded once in five minutes
-    with django_assert_num_queries(4):  # session, doctor, page, radiographs
+    with django_assert_num_queries(5):  # session, doctor, keys, page, radiographs
         doctor_client.get(LIST)
     for _ in range(27):
         PatientFactory(owner=doctor)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         page = doctor_client.get(LIST)
     assert page.text.count("<tr>") == 26
     after = page.context["page"].after
-    with django_assert_num_queries(5):  # and the row after which it starts
+    with django_assert_num_queries(6):  # and the row after which it starts
         page = doctor_client.get(LIST, {"after": after})
     assert page.text.count("<tr>") == 6
 
