@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import gc
 import hashlib
 import http.client
 import importlib
@@ -262,6 +263,7 @@ def load() -> None:
         importlib.import_module("pneumoniapp.celery").app.loader.import_default_modules()
     except ImproperlyConfigured as error:
         raise CannotStartError(str(error)) from None
+    gc.freeze()  # What is loaded stays: looking for garbage in it would copy its memory.
 
 
 def celery_command(*arguments: str | Path) -> Callable[[], object]:
