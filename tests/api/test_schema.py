@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from io import StringIO
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.core.files.base import ContentFile
 from django.core.management import call_command
 
+from inference.api.examples import DONE_RADIOGRAPH, QUEUED_RADIOGRAPH
 from pneumoniapp.api.docs import schema
 from pneumoniapp.errors import REGISTRY
+from tests.inference.factories import AnalysisFactory
 
 from .problems import assert_problem
 
@@ -92,3 +96,25 @@ def test_the_docs_page_takes_everything_from_here_under_the_strict_policy(client
 def test_the_docs_page_only_answers_to_get(client):
     assert client.post("/api/docs/").status_code == 405
     assert_problem(client.get("/api/docs/nothing/"), 404, "not_found")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("traits", "example"), [({}, DONE_RADIOGRAPH), ({"queued": True}, QUEUED_RADIOGRAPH)]
+)
+def test_the_examples_have_the_shape_of_real_answers(api, doctor, traits, example):
+    analysis = AnalysisFactory(radiograph__patient__owner=doctor, **traits)
+    if not traits:
+        analysis.map.save("map.png", ContentFile(b"\x89PNG"))
+        analysis.radiograph.preview.save("preview.jpg", ContentFile(b"\xff\xd8\xff"))
+    answer = api.get(f"/api/v1/radiographs/{analysis.radiograph_id}/").json()
+    for body in (answer, example := copy.deepcopy(example)):
+        body["warnings"] = body["analysis"]["timings"] = None
+    assert shape(answer) == shape(example)
+
+
+def shape(value):
+    """The names and kinds of values in a body."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    return type(value).__name__
