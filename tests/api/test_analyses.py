@@ -130,17 +130,17 @@ def test_another_doctors_analysis_looks_like_none(api, other_doctor):
 
 def test_lists_cost_the_same_for_any_number(api, doctor, django_assert_num_queries):
     AnalysisFactory(radiograph__patient__owner=doctor)
-    # Token, its owner's other tokens, keys, page, its patients and versions, access.
-    with django_assert_num_queries(7):
+    # Token, keys, page, its patients and versions, access.
+    with django_assert_num_queries(6):
         assert len(ids(api.get(LIST))) == 1
     for _ in range(4):
         AnalysisFactory(radiograph__patient__owner=doctor)
-    with django_assert_num_queries(6):  # the same access is recorded once
+    with django_assert_num_queries(5):  # the same access is recorded once
         assert len(ids(api.get(LIST))) == 5
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert len(ids(api.get(MODELS))) == 1
     ModelVersionFactory.create_batch(5)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert len(ids(api.get(MODELS))) == 6
 
 
@@ -148,8 +148,8 @@ def test_reviews_cost_the_same_for_any_number(api, analysis, django_assert_num_q
     url = address(analysis, "reviews/")
     for _ in range(3):
         api.post(url, {"verdict": "approved"})
-    # Token, its owner's other tokens, analysis, keys, page, access.
-    with django_assert_num_queries(6):
+    # Token, analysis, keys, page, access.
+    with django_assert_num_queries(5):
         assert len(ids(api.get(url))) == 3
 
 

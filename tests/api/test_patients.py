@@ -218,10 +218,10 @@ def test_pages_forth_and_back_without_loss_while_rows_arrive(api, doctor):
 
 def test_the_list_costs_the_same_for_any_number_of_patients(api, doctor, django_assert_num_queries):
     PatientFactory.create_batch(3, owner=doctor)
-    with django_assert_num_queries(5):
-        # The token, its owner's other tokens, keys, the page, the record of access.
+    with django_assert_num_queries(4):
+        # The token, keys, the page, the record of access.
         api.get(LIST)
     PatientFactory.create_batch(20, owner=doctor)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         # The same read within five minutes is recorded once.
         assert len(ids(api.get(LIST))) == 23

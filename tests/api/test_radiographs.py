@@ -302,18 +302,18 @@ def test_a_wrong_filter_is_never_overlooked(api, query, errors):
 
 def test_the_list_costs_the_same_for_any_number(api, doctor, django_assert_num_queries):
     AnalysisFactory(radiograph__patient__owner=doctor)
-    # Token, its owner's other tokens, keys, page, its patients and versions, access.
-    with django_assert_num_queries(7):
+    # Token, keys, page, its patients and versions, access.
+    with django_assert_num_queries(6):
         assert len(ids(api.get(LIST))) == 1
     for _ in range(4):
         AnalysisFactory(radiograph__patient__owner=doctor)
-    with django_assert_num_queries(6):  # the same access is recorded once
+    with django_assert_num_queries(5):  # the same access is recorded once
         assert len(ids(api.get(LIST))) == 5
 
 
 def test_one_radiograph_costs_one_query_beside_the_token(api, doctor, django_assert_num_queries):
     analysis = AnalysisFactory(radiograph__patient__owner=doctor)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         api.get(address(analysis.radiograph_id))
 
 
