@@ -4,170 +4,37 @@ Starts the embedded Redis, prepares the database when something is new, then run
 server, worker and scheduler side by side and prints the address when a radiograph sent now
 would be read. Ctrl-C, SIGTERM, a closed terminal, or the end of any one of them stops all
 of them; if this process is killed, the kernel tells them to stop.
-
-Django is loaded once, here, and web server, worker and scheduler are forked from this
-process: loading it is nearly all the time that a start takes. For that there must be no
-thread and no database connection in this process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
-import gc
 import hashlib
 import http.client
-import importlib
 import importlib.util
 import json
 import os
-import selectors
 import shutil
 import signal
 import socket
+import subprocess
 import sys
+import threading
 import time
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-QUEUES = ("inference", "default")
+PYTHON = sys.executable
 STOP_SECONDS = 15
-PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15  # prctl(2)
+CELERY = [PYTHON, "-m", "celery", "--quiet", "-A", "pneumoniapp"]
+QUEUES = ("inference", "default")
+
+_one_line_at_a_time = threading.Lock()
 
 
 class CannotStartError(Exception):
     """Why it can't run here, in a sentence."""
-
-
-def say(name: str, line: str) -> None:
-    # A terminal that is gone must not keep anything from being stopped.
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.write(f"{name:<9} | {line}\n")
-        sys.stdout.flush()
-
-
-class Member:
-    """One process of the family, and the pipe with what it prints."""
-
-    def __init__(self, name: str, pid: int, pipe: int):
-        self.name, self.pid, self.pipe = name, pid, pipe
-        self.rest = b""
-        self.code: int | None = None
-
-    def poll(self) -> int | None:
-        """The exit status (minus the signal's number), or ``None`` while it runs."""
-        if self.code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.code = os.waitstatus_to_exitcode(status)
-        return self.code
-
-    def relay(self) -> bool:
-        """Show what it printed; false at the end."""
-        chunk = os.read(self.pipe, 65536)
-        *lines, self.rest = (self.rest + chunk).split(b"\n")
-        if not chunk:
-            lines, self.rest = [*lines, self.rest], b""
-        for line in lines:
-            if line.strip():
-                say(self.name, line.decode(errors="replace").rstrip())
-        return bool(chunk)
-
-
-class Family:
-    """The processes of one run: started together, stopped together."""
-
-    def __init__(self) -> None:
-        self.members: dict[str, Member] = {}
-        self.pipes = selectors.DefaultSelector()
-        self.asked_to_stop = 0
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask)
-
-    def _ask(self, _number: int, _frame) -> None:
-        self.asked_to_stop += 1
-
-    def start(self, name: str, act: Callable[[], object]) -> Member:
-        """Fork a process that does ``act``, its lines shown under ``name``.
-
-        In a session of its own, so that a Ctrl-C reaches this process alone, which then
-        stops the others in order. It inherits the lock's descriptor: the lock is free when
-        the last of them is gone, however that came.
-        """
-        reading, writing = os.pipe()
-        sys.stdout.flush()
-        parent, pid = os.getpid(), os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                os.setsid()
-                kernel = ctypes.CDLL(None)
-                kernel.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-                kernel.prctl(PR_SET_NAME, name.encode())  # what `ps -e` shows
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    signal.signal(number, signal.SIG_DFL)
-                os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-                os.dup2(writing, 1)
-                os.dup2(writing, 2)
-                sys.stdout.reconfigure(line_buffering=True)
-                if os.getppid() == parent:  # else it died before the kernel was told
-                    act()
-                code = 0
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else int(end.code is not None)
-                if code and not isinstance(end.code, int):
-                    print(end.code)
-            except BaseException:
-                sys.excepthook(*sys.exc_info())
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        os.close(writing)
-        self.members[name] = Member(name, pid, reading)
-        self.pipes.register(reading, selectors.EVENT_READ, self.members[name])
-        return self.members[name]
-
-    def listen(self, seconds: float) -> None:
-        """Show what the members print, for at most ``seconds``."""
-        until = time.monotonic() + seconds
-        while self.pipes.get_map() and not self.asked_to_stop:
-            for key, _ in self.pipes.select(max(0.0, until - time.monotonic())):
-                if not key.data.relay():
-                    self.pipes.unregister(key.fd)
-                    os.close(key.fd)
-            if time.monotonic() >= until:
-                return
-        time.sleep(0 if self.asked_to_stop else max(0.0, until - time.monotonic()))
-
-    def ended(self) -> Member | None:
-        """A process that isn't running any more, if there is one."""
-        return next((m for m in self.members.values() if m.poll() is not None), None)
-
-    def stop(self) -> None:
-        """Stop all: the broker last, after the worker has given back what it holds.
-
-        Another Ctrl-C meanwhile means not to wait any longer.
-        """
-        self.asked_to_stop = 0
-        broker = self.members.pop("broker", None)
-        for stage in (list(self.members.values()), [broker] if broker else []):
-            for member in stage:
-                if member.poll() is None:
-                    os.kill(member.pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_SECONDS
-            while any(member.poll() is None for member in stage):
-                if time.monotonic() > deadline or self.asked_to_stop:
-                    break
-                self.listen(0.05)
-            for member in stage:  # with whatever it has left behind in its session
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(member.pid, signal.SIGKILL)
-                while member.poll() is None:
-                    time.sleep(0.01)
 
 
 def environment():
@@ -179,11 +46,81 @@ def environment():
     return module
 
 
-def take_lock(folder: Path, address: str) -> None:
+def say(name: str, line: str) -> None:
+    # A terminal that is gone must not keep anything from being stopped.
+    with contextlib.suppress(OSError, ValueError), _one_line_at_a_time:
+        sys.stdout.write(f"{name:<9} | {line}\n")
+        sys.stdout.flush()
+
+
+class Family:
+    """The processes of one run: started together, stopped together."""
+
+    def __init__(self, variables: dict[str, str], lock: int):
+        self.variables = variables
+        self.lock = lock
+        self.members: dict[str, subprocess.Popen] = {}
+
+    def start(self, name: str, *command: str | Path, **variables: str) -> subprocess.Popen:
+        """Run ``command``, its lines shown under ``name``.
+
+        In a session of its own, so that a Ctrl-C reaches this process alone, which then
+        stops the others in order. Each holds the lock's descriptor: the lock is free when
+        the last of them is gone, however that came.
+        """
+        setpriv = shutil.which("setpriv")
+        leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+        process = subprocess.Popen(
+            [*leash, *map(str, command)],
+            cwd=ROOT,
+            env=self.variables | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[self.lock],
+            text=True,
+            errors="replace",
+        )
+        self.members[name] = process
+        threading.Thread(target=_relay, args=(name, process), daemon=True).start()
+        return process
+
+    def ended(self) -> str | None:
+        """The name of a process that isn't running any more, if there is one."""
+        return next((n for n, p in self.members.items() if p.poll() is not None), None)
+
+    def stop(self, patience: threading.Event) -> None:
+        """Stop all: the broker last, after the worker has given back what it holds.
+
+        ``patience`` set means not to wait any longer (a second Ctrl-C).
+        """
+        for stage in ([n for n in self.members if n != "broker"], ["broker"]):
+            present = [self.members[name] for name in stage if name in self.members]
+            for process in present:
+                if process.poll() is None:
+                    process.terminate()
+            deadline = time.monotonic() + STOP_SECONDS
+            while any(p.poll() is None for p in present):
+                if time.monotonic() > deadline or patience.is_set():
+                    break
+                time.sleep(0.02)
+            for process in present:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _relay(name: str, process: subprocess.Popen) -> None:
+    for line in process.stdout:
+        if line.strip():
+            say(name, line.rstrip())
+
+
+def take_lock(folder: Path, address: str) -> int:
     """A lock on ``folder`` for as long as this run and all its processes live."""
     path = folder / "run.lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    os.set_inheritable(lock, True)
     deadline = time.monotonic() + STOP_SECONDS
     while True:
         try:
@@ -198,6 +135,7 @@ def take_lock(folder: Path, address: str) -> None:
             time.sleep(0.1)  # The rest of a run that was killed is still going away.
     os.ftruncate(lock, 0)
     os.write(lock, f"{os.getpid()} {address}".encode())
+    return lock
 
 
 def free_port(text: str) -> int:
@@ -228,14 +166,13 @@ def start_broker(family: Family, path: Path, data: Path) -> None:
     log = data / "redis.log"
     for leftover in (path, log):
         leftover.unlink(missing_ok=True)
-    command = [
-        server, "--port", "0", "--unixsocket", path, "--unixsocketperm", "600",
+    process = family.start(
+        "broker", server, "--port", "0", "--unixsocket", path, "--unixsocketperm", "600",
         "--dir", data, "--save", "", "--appendonly", "yes", "--daemonize", "no",
         "--loglevel", "notice", "--logfile", log, "--maxmemory-policy", "noeviction",
-    ]  # fmt: skip
-    broker = family.start("broker", lambda: os.execv(server, [str(part) for part in command]))
+    )  # fmt: skip
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and broker.poll() is None:
+    while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
             probe.sendall(b"PING\r\n")
@@ -245,49 +182,7 @@ def start_broker(family: Family, path: Path, data: Path) -> None:
     raise CannotStartError(f"The embedded Redis didn't start: {log} says why.")
 
 
-def load() -> None:
-    """Load everything that web server, worker and scheduler share."""
-    sys.path.insert(0, str(ROOT))
-    os.chdir(ROOT)
-    from django.core.exceptions import ImproperlyConfigured
-
-    try:
-        for module in (
-            "celery.__main__",
-            "celery.apps.worker",
-            "gunicorn.app.wsgiapp",
-            "gunicorn.workers.gthread",
-            "pneumoniapp.wsgi",
-        ):
-            importlib.import_module(module)
-        importlib.import_module("pneumoniapp.celery").app.loader.import_default_modules()
-    except ImproperlyConfigured as error:
-        raise CannotStartError(str(error)) from None
-    gc.freeze()  # What is loaded stays: looking for garbage in it would copy its memory.
-
-
-def celery_command(*arguments: str | Path) -> Callable[[], object]:
-    def act():
-        from celery.__main__ import main
-
-        warnings.filterwarnings("ignore", "You're running the worker with superuser privileges")
-        sys.argv = ["celery", "--quiet", "-A", "pneumoniapp", *map(str, arguments)]
-        return main()
-
-    return act
-
-
-def gunicorn_command(*arguments: str) -> Callable[[], object]:
-    def act():
-        from gunicorn.app.wsgiapp import run
-
-        sys.argv = ["gunicorn", *arguments]
-        return run()
-
-    return act
-
-
-def fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path, variables: dict[str, str]) -> str:
     """Changes whenever ``manage.py prepare`` may have something to do."""
     digest = hashlib.sha256()
     files = [folder / "db.sqlite3", *(folder / "models").glob("*/*/facts.json")]
@@ -301,35 +196,30 @@ def fingerprint(folder: Path) -> str:
             facts.st_ino if file.parent == folder else (facts.st_size, facts.st_mtime_ns)
         )
         digest.update(f"{file}{identity}".encode())
-    for name in ("DJANGO_SETTINGS_MODULE", "DEMO_PASSWORD", "DEBUG", "MODEL_ROOT", "MEDIA_ROOT"):
-        digest.update(f"{name}={os.environ.get(name, '')}".encode())
+    digest.update(repr(sorted(variables.items())).encode())
     return digest.hexdigest()
 
 
-def prepare(family: Family, folder: Path) -> None:
-    """Do what ``manage.py prepare`` does, unless it was done for exactly this state."""
+def prepare(folder: Path, variables: dict[str, str], stop: threading.Event) -> None:
+    """Run ``manage.py prepare`` unless it ran for exactly this state."""
     stamp = folder / "prepared"
-    own_database = not os.environ.get("DATABASE_URL")
-    if own_database and stamp.exists() and stamp.read_text() == fingerprint(folder):
+    watched = {
+        name: variables.get(name, "")
+        for name in ("DATABASE_URL", "DEMO_PASSWORD", "DEBUG", "MODEL_ROOT", "MEDIA_ROOT")
+    }
+    own_database = not watched["DATABASE_URL"]
+    if own_database and stamp.exists() and stamp.read_text() == fingerprint(folder, watched):
         return
-
-    def act():
-        from django.core.management import call_command
-
-        print("database, model, demonstration accounts")
-        call_command("prepare", verbosity=0)
-
-    member = family.start("prepare", act)
-    while member.poll() is None and not family.asked_to_stop:
-        family.listen(0.05)
-    if family.asked_to_stop:
+    say("prepare", "database, model, demonstration accounts")
+    done = subprocess.run(
+        [PYTHON, "manage.py", "prepare", "-v", "0"], cwd=ROOT, env=variables, check=False
+    )
+    if stop.is_set():
         return
-    family.listen(0.05)
-    del family.members["prepare"]
-    if member.code:
+    if done.returncode:
         raise CannotStartError("The preparation failed; its lines above say why.")
     stamp.touch(mode=0o600)
-    stamp.write_text(fingerprint(folder))
+    stamp.write_text(fingerprint(folder, watched))
 
 
 def is_ready(port: int, started: float) -> tuple[bool, str]:
@@ -352,42 +242,16 @@ def is_ready(port: int, started: float) -> tuple[bool, str]:
     return not missing, ", ".join(missing)
 
 
-def banner(address: str, seconds: float) -> None:
-    from django.conf import settings
-
-    say("ready", f"PneumoniApp is ready: {address}   (after {seconds:.1f} s; Ctrl-C stops it)")
-    if settings.DEBUG:
-        password = "from DEMO_PASSWORD" if os.environ.get("DEMO_PASSWORD") else "demonstration"
-        say(
-            "ready",
-            "doctor: docteur.demo@example.org   administrator: admin.demo@example.org   "
-            f"password: {password}",
-        )
-
-
-def watch(family: Family, port: int, started: float, schedule: Path) -> int:
-    """Wait until something ends: 0 when asked to stop, 1 when a process died."""
-    ready, missing, complain_at = False, "", started + 60
-    while not family.asked_to_stop:
-        family.listen(0.5 if ready else 0.1)
-        if member := family.ended():
-            family.listen(0.1)
-            say(
-                "stopped",
-                f"{member.name} ended by itself (exit status {member.code}): stopping the rest",
-            )
-            return 1
-        if not ready:
-            ready, missing = is_ready(port, started)
-            if ready:
-                banner(f"http://127.0.0.1:{port}", time.monotonic() - started)
-            elif time.monotonic() > complain_at:
-                complain_at += 60
-                say("waiting", f"not ready yet: {missing}")
-        # No reading waits for the scheduler: the two cores are the others' at first.
-        if "scheduler" not in family.members and (ready or time.monotonic() > started + 10):
-            family.start("scheduler", celery_command("beat", "--pidfile=", "-s", schedule))
-    return 0
+def banner(address: str, seconds: float, variables: dict[str, str]) -> None:
+    password = "from DEMO_PASSWORD" if variables.get("DEMO_PASSWORD") else "demonstration"
+    lines = [f"PneumoniApp is ready: {address}   (after {seconds:.1f} s; Ctrl-C stops it)"]
+    if variables.get("DEBUG", "true").lower() in ("true", "1", "yes", "on", "y", "ok", "t"):
+        lines += [
+            f"doctor: docteur.demo@example.org   administrator: admin.demo@example.org   "
+            f"password: {password}"
+        ]
+    for line in lines:
+        say("ready", line)
 
 
 def run(started: float) -> int:
@@ -396,7 +260,8 @@ def run(started: float) -> int:
     folder = settings.var_dir()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     port = os.environ.get("PORT") or "8000"
-    take_lock(folder, f"http://127.0.0.1:{port}")
+    address = f"http://127.0.0.1:{port}"
+    lock = take_lock(folder, address)
     port = free_port(port)
 
     cores = len(os.sched_getaffinity(0))
@@ -405,45 +270,79 @@ def run(started: float) -> int:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
     embedded = not os.environ.get("CELERY_BROKER_URL")
-    concurrency = os.environ.get("WORKER_CONCURRENCY") or str(min(cores, 4))
-    socket_path = settings.embedded_socket(folder)
-    for name, value in {
-        "DJANGO_SETTINGS_MODULE": "pneumoniapp.settings.local",
-        "CELERY_BROKER_URL": settings.embedded_broker_url(folder),
-        "WEB_CONCURRENCY": str(max(1, cores // 2)),
-        "UPLOAD_TEMP_DIR": str(uploads),
-    }.items():
-        os.environ[name] = os.environ.get(name) or value
-    os.environ |= {
+    variables = os.environ | {
+        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE")
+        or "pneumoniapp.settings.local",
         "VAR_DIR": str(folder),
+        "CELERY_BROKER_URL": os.environ.get("CELERY_BROKER_URL")
+        or settings.embedded_broker_url(folder),
         "BIND": f"127.0.0.1:{port}",
+        "WEB_CONCURRENCY": os.environ.get("WEB_CONCURRENCY") or str(max(1, cores // 2)),
+        "UPLOAD_TEMP_DIR": os.environ.get("UPLOAD_TEMP_DIR") or str(uploads),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PYTHONUNBUFFERED": "1",
         # The worker runs its own checks; the web server's aren't its business.
         "CELERY_SKIP_CHECKS": "1",
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
     }
 
-    family = Family()
+    stop, patience = threading.Event(), threading.Event()
+
+    def asked_to_stop(number: int, _frame) -> None:
+        (patience if stop.is_set() else stop).set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, asked_to_stop)
+
+    family = Family(variables, lock)
+    socket_path = settings.embedded_socket(folder)
     code = 0
     try:
         if embedded:
             start_broker(family, socket_path, folder / "redis")
-        load()
-        prepare(family, folder)
-        if not family.asked_to_stop:
-            worker = ("worker", "-Q", ",".join(QUEUES), "--concurrency", concurrency)
-            quickly = ("--without-mingle", "--without-gossip")
-            family.start("worker", celery_command(*worker, *quickly))
-            family.start("web", gunicorn_command("pneumoniapp.wsgi:application"))
-            code = watch(family, port, started, folder / "celerybeat-schedule")
+        prepare(folder, variables, stop)
+        if stop.is_set():
+            return 0
+        concurrency = os.environ.get("WORKER_CONCURRENCY") or str(min(cores, 4))
+        family.start(
+            "worker", *CELERY, "worker", "-Q", ",".join(QUEUES), "--concurrency", concurrency,
+            "--without-mingle", "--without-gossip",
+        )  # fmt: skip
+        # Our own error pages, and no list of addresses, unless somebody asks for more.
+        debug = os.environ.get("DEBUG") or "false"
+        family.start("web", PYTHON, "-m", "gunicorn", "pneumoniapp.wsgi:application", DEBUG=debug)
+        schedule = folder / "celerybeat-schedule"
+        code = watch(family, stop, port, started, schedule)
     except CannotStartError as error:
         say("stopped", str(error))
         code = 1
     finally:
         say("stopping", ", ".join(family.members))
-        family.stop()
+        family.stop(patience)
         if socket_path.parent != folder:
             shutil.rmtree(socket_path.parent, ignore_errors=True)
     return code
+
+
+def watch(family: Family, stop: threading.Event, port: int, started: float, schedule: Path) -> int:
+    """Wait until something ends: 0 when asked to stop, 1 when a process died."""
+    ready, missing, complain_at = False, "", started + 60
+    while not stop.wait(0.2 if not ready else 0.5):
+        if name := family.ended():
+            code = family.members[name].returncode
+            say("stopped", f"{name} ended by itself (exit status {code}): stopping the rest")
+            return 1
+        if not ready:
+            ready, missing = is_ready(port, started)
+            if ready:
+                banner(f"http://127.0.0.1:{port}", time.monotonic() - started, family.variables)
+            elif time.monotonic() > complain_at:
+                complain_at += 60
+                say("waiting", f"not ready yet: {missing}")
+        # No reading waits for the scheduler: the two cores are the others' at first.
+        if "scheduler" not in family.members and (ready or time.monotonic() > started + 10):
+            family.start("scheduler", *CELERY, "beat", "--pidfile=", "-s", schedule)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,21 +1,18 @@
 """A person's own machine: ``make run`` and ``manage.py`` without settings of their own."""
 
 # isort: off
-from pathlib import Path
-
 from .environment import env, read_dotenv
 
 read_dotenv()
 
 from .base import *  # noqa: E402, F403
-from .base import LOG_LEVEL, SECRET_KEY, STATIC_ROOT, STORAGES, VAR_DIR, logs  # noqa: E402
+from .base import LOG_LEVEL, SECRET_KEY, STORAGES, VAR_DIR, logs  # noqa: E402
 # isort: on
 
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = SECRET_KEY or "only-for-a-local-machine-never-for-production"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-for folder in (VAR_DIR, Path(STATIC_ROOT)):
-    folder.mkdir(parents=True, exist_ok=True)
+VAR_DIR.mkdir(parents=True, exist_ok=True)
 DOCTOR_VERIFICATION_REQUIRED = env.bool("DOCTOR_VERIFICATION_REQUIRED", default=False)
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 # Static files straight from their sources: nothing has to be collected.

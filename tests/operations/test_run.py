@@ -62,11 +62,6 @@ class Run:
     def family(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def member(self, name: str) -> psutil.Process | None:
-        """The process of that name that the run itself has started."""
-        children = psutil.Process(self.process.pid).children()
-        return next((p for p in children if p.name() == name), None)
-
     def get(self, path: str) -> tuple[int, bytes]:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as page:
@@ -119,13 +114,15 @@ def test_start_answer_stop_and_start_again(start):
     assert (status, json.loads(body)["status"]) == (200, "ready")
     assert run.get("/")[0] == 200
     assert run.get("/static/css/app.css")[0] == 200
-    wait_for(lambda: run.member("scheduler"), what="the scheduler")
-    assert run.member("redis-server")
-    assert run.member("worker")
+    commands = " ".join(" ".join(process.cmdline()) for process in run.family())
+    for part in ("redis-server", "gunicorn", "celery"):
+        assert part in commands
+    wait_for(lambda: "beat" in " ".join(p.name() + str(p.cmdline()) for p in run.family()))
 
     # A web process that dies is replaced, and its numbers stay.
     before = run.get("/metrics")
-    run.member("web").children()[0].kill()
+    master = next(p for p in run.family() if "gunicorn" in " ".join(p.cmdline()))
+    master.children()[0].kill()
     wait_for(lambda: run.get_quietly("/health/live") == 200, what="a new web process")
     assert before[0] == run.get("/metrics")[0] == 200
 
@@ -165,7 +162,7 @@ def test_one_that_dies_takes_the_others_along_and_is_named(start):
     run = start()
     run.ready()
     family = run.family()
-    run.member("worker").kill()
+    next(p for p in family if "worker" in p.cmdline() and p.ppid() == run.process.pid).kill()
     assert run.process.wait(40) == 1
     assert gone(family)
     assert "worker ended by itself" in run.text
