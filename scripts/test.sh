@@ -57,7 +57,7 @@ part sqlite -n 2 -m "not services and not e2e"
 part services-and-browser -n 0 -m "services or e2e"
 if command -v mariadbd >/dev/null && python -c 'import MySQLdb' 2>/dev/null; then
     if start_mariadb; then
-        part mariadb -n 2 -m "not services and not e2e and not training and not real_data"
+        part mariadb -n 2 --database-only -m "not services and not e2e and not training and not real_data"
     else
         echo "MariaDB didn't start."
         status=1

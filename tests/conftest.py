@@ -15,6 +15,27 @@ from django.utils import translation
 DATA = Path(os.environ.get("PNEUMONIAPP_DATA") or settings.BASE_DIR.parent / "shared" / "data")
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--database-only",
+        action="store_true",
+        help="only the tests that use the database: for the run on another database",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--database-only"):
+        return
+    fixtures = {"db", "transactional_db", "live_server"}
+    wanted = [
+        item
+        for item in items
+        if item.get_closest_marker("django_db") or fixtures & set(item.fixturenames)
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(wanted)])
+    items[:] = wanted
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real radiographs; without it the test skips and says so."""
