@@ -23,9 +23,8 @@ from django.utils import timezone
 from operations.services import access_record
 from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
 from pneumoniapp.tasks import QUEUES
-from radiology.intake import Incoming, examine
 from radiology.models import Radiograph
-from radiology.services import files_removed_on_failure, radiograph_receive
+from radiology.services import radiograph_stored
 
 from .errors import (
     AnalysisInProgressError,
@@ -76,14 +75,11 @@ def reading_submit(*, patient, uploaded_by, file, acquired_on=None) -> Reading:
 
     The task is sent after the commit. A broker that is down changes nothing for the
     caller: the row is queued and the sweeper sends it later. Raises what
-    ``radiology.services.radiograph_receive`` raises.
+    ``radiology.services.radiograph_stored`` raises.
     """
-    # Looked at first: a transaction that waits for a large file makes others wait.
-    incoming = file if isinstance(file, Incoming) else examine(file)
-    with files_removed_on_failure(), transaction.atomic():
-        radiograph, created = radiograph_receive(
-            patient=patient, uploaded_by=uploaded_by, file=incoming, acquired_on=acquired_on
-        )
+    with radiograph_stored(
+        patient=patient, uploaded_by=uploaded_by, file=file, acquired_on=acquired_on
+    ) as (radiograph, created):
         analysis = None if created else radiograph.analyses.current().first()
         if analysis is None:
             analysis = _analysis_create(radiograph, uploaded_by)
@@ -217,6 +213,7 @@ def _claim(analysis_id, delivery_id: str, redelivered: bool) -> Analysis | None:
     production = ModelVersion.objects.filter(in_production=True).values("pk")[:1]
     analysis = (
         Analysis.objects.select_related("radiograph")
+        .only("claimed_by", "attempts", "map", "radiograph__file", "radiograph__preview")
         .annotate(production_id=Subquery(production))
         .get(pk=analysis_id)
     )

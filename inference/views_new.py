@@ -83,17 +83,19 @@ def reading_new(request: HttpRequest) -> HttpResponse:
 def _submit(request, file, patient, patient_form, form) -> tuple[Outcome, Patient | None]:
     """Send one file; a new patient is kept only together with an accepted file."""
     try:
-        incoming = examine(file)
+        arguments = {
+            "uploaded_by": request.user,
+            "file": examine(file),
+            "acquired_on": form.cleaned_data["acquired_on"],
+        }
+        if patient:
+            reading = reading_submit(patient=patient, **arguments)
+            return Outcome(file.name, reading=reading), patient
         with files_removed_on_failure(), transaction.atomic():
-            owner = patient or patient_form.create(owner=request.user, request=request)
+            owner = patient_form.create(owner=request.user, request=request)
             if owner is None:
                 return Outcome(file.name), None
-            reading = reading_submit(
-                patient=owner,
-                uploaded_by=request.user,
-                file=incoming,
-                acquired_on=form.cleaned_data["acquired_on"],
-            )
+            reading = reading_submit(patient=owner, **arguments)
     except CodedError as error:
         return Outcome(file.name, error=error), patient
     return Outcome(file.name, reading=reading), owner

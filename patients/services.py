@@ -47,28 +47,36 @@ def patient_create(
     return patient
 
 
+def patient_known(*, owner, identifier: str, sex: str, birth_date: dt.date) -> Patient | None:
+    """The patient whom ``owner`` knows by ``identifier``, if there is one.
+
+    Raises :class:`PatientConflictError` when sex or birth date differ from what is known.
+    """
+    patient = (
+        Patient.objects.visible_to(owner)
+        .filter(identifier__iexact=identifier_normalize(identifier))
+        .first()
+    )
+    if patient is not None and (patient.sex, patient.birth_date) != (sex, birth_date):
+        raise PatientConflictError
+    return patient
+
+
 def patient_get_or_create(
     *, owner, identifier: str, sex: str, birth_date: dt.date, request=None
 ) -> Patient:
     """The patient whom ``owner`` knows by ``identifier``, made if there is none.
 
-    Nothing known is overwritten: raises :class:`PatientConflictError` when sex or birth
-    date differ, else what :func:`patient_create` raises.
+    Nothing known is overwritten. Raises what :func:`patient_known` and
+    :func:`patient_create` raise.
     """
-    found = Patient.objects.visible_to(owner).filter(
-        identifier__iexact=identifier_normalize(identifier)
-    )
-    patient = found.first()
-    if patient is None:
-        try:
-            return patient_create(
-                owner=owner, identifier=identifier, sex=sex, birth_date=birth_date, request=request
-            )
-        except PatientExistsError:  # made by another request meanwhile
-            patient = found.get()
-    if (patient.sex, patient.birth_date) != (sex, birth_date):
-        raise PatientConflictError
-    return patient
+    who = {"owner": owner, "identifier": identifier, "sex": sex, "birth_date": birth_date}
+    if patient := patient_known(**who):
+        return patient
+    try:
+        return patient_create(**who, request=request)
+    except PatientExistsError:  # made by another request meanwhile
+        return patient_known(**who)
 
 
 @transaction.atomic

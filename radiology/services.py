@@ -84,31 +84,44 @@ def radiograph_receive(
     date, ``SopInstanceUidConflictError``, ``RadiographOfAnotherPatientError``,
     ``StorageUnavailableError``.
     """
+    with radiograph_stored(
+        patient=patient, uploaded_by=uploaded_by, file=file, acquired_on=acquired_on
+    ) as (radiograph, created):
+        pass
+    return radiograph, created
+
+
+@contextmanager
+def radiograph_stored(
+    *, patient: Patient, uploaded_by, file: BinaryIO | Incoming, acquired_on: dt.date | None = None
+) -> Iterator[tuple[Radiograph, bool]]:
+    """:func:`radiograph_receive` with room for more rows: the block runs in its transaction.
+
+    The file is stored before the transaction begins, so that nobody waits for a slow
+    storage; it is removed again when the transaction fails.
+    """
     incoming = file if isinstance(file, Incoming) else examine(file)
-    if existing := _existing(patient, incoming):
-        return existing, False
-    day = acquired_on or incoming.header.acquired_on
-    _check_day(day, patient)
-    radiograph = _radiograph(patient, uploaded_by, incoming, day)
-    radiograph.warnings = [
-        *incoming.header.warnings,
-        *disagreements(incoming.header, patient, acquired_on),
-    ]
-    with tempfile.SpooledTemporaryFile(SPOOL) as clean:
-        try:
-            write_deidentified(incoming.inspection, clean)
-        except OSError as error:
-            raise StorageUnavailableError from error
-        try:
-            with files_removed_on_failure(), transaction.atomic():
-                _store(radiograph, clean)
-                access_record(actor=uploaded_by, action="create", obj=radiograph)
-        except IntegrityError:
-            # The same file came at the same moment and was first.
-            if existing := _existing(patient, incoming):
-                return existing, False
-            raise
-    return radiograph, True
+    radiograph = _existing(patient, incoming)
+    if radiograph is None:
+        day = acquired_on or incoming.header.acquired_on
+        _check_day(day, patient)
+        radiograph = _radiograph(patient, uploaded_by, incoming, day)
+        radiograph.warnings = [
+            *incoming.header.warnings,
+            *disagreements(incoming.header, patient, acquired_on),
+        ]
+        with files_removed_on_failure():
+            _store_file(radiograph, incoming)
+            with transaction.atomic():
+                if _inserted(radiograph):
+                    access_record(actor=uploaded_by, action="create", obj=radiograph)
+                    yield radiograph, True
+                    return
+        # The same file came at the same moment and was first.
+        _remove(radiograph.file)
+        radiograph = _existing(patient, incoming)
+    with transaction.atomic():
+        yield radiograph, False
 
 
 def disagreements(
@@ -145,20 +158,18 @@ def disagreements(
 
 def _existing(patient: Patient, incoming: Incoming) -> Radiograph | None:
     """The radiograph that this file is already; the same bytes have the same UID."""
-    radiograph = (
-        Radiograph.objects.filter(
-            owner=patient.owner_id, sop_instance_uid=incoming.header.sop_instance_uid
-        )
-        .select_related("patient")
-        .first()
+    known = Radiograph.objects.filter(
+        owner=patient.owner_id, sop_instance_uid=incoming.header.sop_instance_uid
     )
-    if radiograph is None:
-        return None
-    if radiograph.pixel_sha256 != incoming.inspection.pixels.sha256:
-        raise SopInstanceUidConflictError
-    if radiograph.patient_id != patient.pk:
-        raise RadiographOfAnotherPatientError
-    return radiograph
+    # Nearly always there is none: asked with as little as possible.
+    found = known.values_list("pk", "pixel_sha256", "patient_id")[:1]
+    for pk, pixel_sha256, patient_id in found:
+        if pixel_sha256 != incoming.inspection.pixels.sha256:
+            raise SopInstanceUidConflictError
+        if patient_id != patient.pk:
+            raise RadiographOfAnotherPatientError
+        return Radiograph.objects.select_related("patient").get(pk=pk)
+    return None
 
 
 def _check_day(day: dt.date | None, patient: Patient) -> None:
@@ -194,8 +205,8 @@ def _radiograph(patient: Patient, uploaded_by, incoming: Incoming, day: dt.date)
     )
 
 
-def _store(radiograph: Radiograph, clean: BinaryIO) -> None:
-    """Write the row, then its file; a duplicate is known before any file is written."""
+def _store_file(radiograph: Radiograph, incoming: Incoming) -> None:
+    """Write the de-identified file to where its row will say that it is."""
     field = radiograph._meta.get_field("file")
     radiograph.file.name = field.generate_filename(radiograph, "")
     radiograph.full_clean(
@@ -203,10 +214,29 @@ def _store(radiograph: Radiograph, clean: BinaryIO) -> None:
         validate_unique=False,  # The database does; asking it first proves nothing.
         validate_constraints=False,
     )
-    radiograph.save(force_insert=True)
-    _new_files.get().append(radiograph.file)
+    with tempfile.SpooledTemporaryFile(SPOOL) as clean:
+        try:
+            write_deidentified(incoming.inspection, clean)
+            clean.seek(0)
+        except OSError as error:
+            raise StorageUnavailableError from error
+        _new_files.get().append(radiograph.file)
+        try:
+            radiograph.file.storage.save(radiograph.file.name, File(clean))
+        except Exception as error:
+            raise StorageUnavailableError from error
+
+
+def _inserted(radiograph: Radiograph) -> bool:
+    """Write the row; false when the doctor has a radiograph with this UID by now."""
     try:
-        clean.seek(0)
-        radiograph.file.storage.save(radiograph.file.name, File(clean))
-    except Exception as error:
-        raise StorageUnavailableError from error
+        with transaction.atomic():
+            radiograph.save(force_insert=True)
+    except IntegrityError:
+        known = Radiograph.objects.filter(
+            owner=radiograph.owner_id, sop_instance_uid=radiograph.sop_instance_uid
+        )
+        if not known.exists():
+            raise
+        return False
+    return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from django.db import transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
@@ -15,11 +13,13 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from inference.models import Analysis
-from inference.selectors import reading_get, reading_is_finished, readings_list
+from inference.selectors import reading_get, readings_list
 from inference.services import Reading, reading_submit
+from inference.waiting import wait_until_finished
 from operations.services import access_record
-from patients.services import patient_get_or_create
+from patients.services import patient_get_or_create, patient_known
 from pneumoniapp.api.schema import location_header
+from pneumoniapp.api.serializers import represent
 from pneumoniapp.api.views import ApiViewSet
 from radiology.api.parsers import UploadParser
 from radiology.errors import RadiographError
@@ -31,8 +31,6 @@ from .filters import RadiographFilters
 from .serializers import RadiographSerializer, RadiographUploadSerializer
 
 LONGEST_WAIT = 10
-# Seconds between two looks at the row while a request waits: short for the usual case.
-FIRST_PAUSE, LONGEST_PAUSE, PAUSE_GROWTH = 0.01, 0.25, 1.2
 
 WAIT = OpenApiParameter(
     "wait",
@@ -52,7 +50,7 @@ class RadiographViewSet(ApiViewSet):
     filterset_class = RadiographFilters
     parser_classes = [UploadParser]
     cursor_field = "radiograph_id"
-    query_parameters = {"retrieve": frozenset({"wait"})}
+    query_parameters = dict.fromkeys(("create", "retrieve"), frozenset({"wait"}))
     problems = {
         "list": ("not_found",),
         "create": (
@@ -85,26 +83,37 @@ class RadiographViewSet(ApiViewSet):
     @extend_schema(
         summary="Send a radiograph",
         description="The file is checked and stored without the patient's identity, and its "
-        "analysis is queued: `202`, with the address of the radiograph in `Location`. Ask "
-        "there, with `?wait=10`, for the result. A file that you have sent before is not "
-        "stored twice: `200`, with the address of what is known. Nothing is kept of a "
-        "request that is refused.",
+        "analysis is queued. With `?wait=10` the answer is `201` and holds the reading, as "
+        "soon as it is done or has failed. Without, or when the time is over first, it is "
+        "`202`: ask at the address in `Location`, with `?wait=10`, for the result. A file "
+        "that you have sent before is not stored twice: `200`, with what is known of it. "
+        "Nothing is kept of a request that is refused.",
         request={"multipart/form-data": UPLOAD},
-        responses={202: RadiographSerializer, 200: RadiographSerializer},
-        parameters=[location_header(200, 202)],
+        responses=dict.fromkeys((201, 202, 200), RadiographSerializer),
+        parameters=[WAIT, location_header(200, 201, 202)],
         examples=RADIOGRAPH_SENT,
     )
     def create(self, request: Request) -> Response:
+        seconds = self._wait_seconds(request)
         values = RadiographUploadSerializer(
             data=request.data, context=self.get_serializer_context()
         )
         values.is_valid(raise_exception=True)
         reading = self._submit(request, **values.validated_data)
         address = reverse("api:radiograph-detail", [reading.radiograph.pk], request=request)
-        analysis = reading_get(request.user, reading.radiograph.pk)
+        analysis = reading.analysis
+        if seconds and not analysis.is_finished:
+            wait_until_finished(analysis.pk, seconds)
+            analysis = reading_get(request.user, reading.radiograph.pk)
+        code = status.HTTP_201_CREATED if analysis.is_finished else status.HTTP_202_ACCEPTED
+        if not reading.created:
+            code = status.HTTP_200_OK
+            access_record(
+                actor=request.user, action="read", obj=reading.radiograph, request=request
+            )
         return Response(
-            self.get_serializer(analysis).data,
-            status=status.HTTP_202_ACCEPTED if reading.created else status.HTTP_200_OK,
+            represent(RadiographSerializer, analysis, request=request),
+            status=code,
             headers={"Location": address},
         )
 
@@ -112,18 +121,20 @@ class RadiographViewSet(ApiViewSet):
     def _submit(request: Request, *, file, acquired_on=None, patient=None, **person) -> Reading:
         """Patient, radiograph and analysis, or none of them."""
         incoming = examine(file)
+        if patient is None:
+            who = {
+                "owner": request.user,
+                "identifier": person["patient_identifier"],
+                "sex": person["sex"],
+                "birth_date": person["birth_date"],
+            }
+            patient = patient_known(**who)
+        arguments = {"uploaded_by": request.user, "file": incoming, "acquired_on": acquired_on}
+        if patient is not None:
+            return reading_submit(patient=patient, **arguments)
         with files_removed_on_failure(), transaction.atomic():
-            if patient is None:
-                patient = patient_get_or_create(
-                    owner=request.user,
-                    identifier=person["patient_identifier"],
-                    sex=person["sex"],
-                    birth_date=person["birth_date"],
-                    request=request,
-                )
-            return reading_submit(
-                patient=patient, uploaded_by=request.user, file=incoming, acquired_on=acquired_on
-            )
+            patient = patient_get_or_create(**who, request=request)
+            return reading_submit(patient=patient, **arguments)
 
     @extend_schema(
         summary="One radiograph with its newest analysis",
@@ -135,10 +146,10 @@ class RadiographViewSet(ApiViewSet):
         seconds = self._wait_seconds(request)
         analysis = self._reading(request, pk)
         if seconds and not analysis.is_finished:
-            self._wait(request, pk, seconds)
+            wait_until_finished(analysis.pk, seconds)
             analysis = self._reading(request, pk)
         access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
-        return Response(self.get_serializer(analysis).data)
+        return Response(represent(RadiographSerializer, analysis, request=request))
 
     @staticmethod
     def _reading(request: Request, pk) -> Analysis:
@@ -154,18 +165,3 @@ class RadiographViewSet(ApiViewSet):
             message = _("Give a whole number from 0 to %(limit)s.") % {"limit": LONGEST_WAIT}
             raise ValidationError({"wait": [ErrorDetail(message, "invalid")]})
         return int(text)
-
-    @staticmethod
-    def _wait(request: Request, pk, seconds: int) -> None:
-        """Return when the newest analysis is finished, at the latest after ``seconds``.
-
-        Each look is one small query outside any transaction, so nothing is locked or
-        kept from being seen meanwhile.
-        """
-        end = time.monotonic() + seconds
-        pause = FIRST_PAUSE
-        while (left := end - time.monotonic()) > 0:
-            time.sleep(min(pause, left))
-            if reading_is_finished(request.user, pk):
-                return
-            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)

@@ -19,6 +19,7 @@ from pneumoniapp.api.serializers import (
     StrictDateField,
     StrictSerializer,
     VisibleField,
+    represent,
 )
 from radiology.api.serializers import RadiographHeaderSerializer, WarningSerializer
 from radiology.warnings import warnings_now
@@ -153,7 +154,7 @@ class RadiographSerializer(serializers.Serializer):
 
     @extend_schema_field(WarningSerializer(many=True))
     def get_warnings(self, analysis: Analysis) -> list[dict]:
-        return WarningSerializer(warnings_now(analysis.radiograph), many=True).data
+        return [represent(WarningSerializer, entry) for entry in warnings_now(analysis.radiograph)]
 
     @extend_schema_field(ErrorSerializer(allow_null=True))
     def get_error(self, analysis: Analysis) -> dict | None:

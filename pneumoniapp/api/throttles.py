@@ -51,7 +51,10 @@ class WindowThrottle(BaseThrottle):
     def _count(key: str, seconds: int) -> int:
         """The requests of this window, this one included; 0 where nothing can be counted."""
         try:
-            return 1 if cache.add(key, 1, timeout=seconds) else cache.incr(key)
+            try:
+                return cache.incr(key)
+            except ValueError:  # the first of this window
+                return 1 if cache.add(key, 1, timeout=seconds) else cache.incr(key)
         except ValueError:  # the window ended between the two calls
             return 1
         except Exception:

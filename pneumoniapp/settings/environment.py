@@ -114,7 +114,7 @@ def database(url: str, *, folder: Path, max_age: int) -> dict:
 def cache(url: str) -> dict:
     """Django's cache settings: Redis at ``url``, or the memory of each process when empty."""
     if url:
-        return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+        return {"BACKEND": "pneumoniapp.cache.CountingRedisCache", "LOCATION": url}
     return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 
 

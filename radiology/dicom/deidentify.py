@@ -12,6 +12,7 @@ import re
 import struct
 import uuid
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
 from pydicom import Dataset, FileMetaDataset, dcmwrite
@@ -147,9 +148,7 @@ def _file_meta(dataset: Dataset, syntax: str) -> FileMetaDataset:
 
 def _data_set(inspection: Inspection) -> Dataset:
     """Everything but the pixels."""
-    source, clean = inspection.dataset, Dataset()
-    for keyword in EMPTIED:
-        setattr(clean, keyword, None)
+    source, clean = inspection.dataset, Dataset(dict(_always()._dict))
     for keyword in UIDS:
         if value := uid(source, keyword):
             setattr(clean, keyword, value)
@@ -174,11 +173,20 @@ def _data_set(inspection: Inspection) -> Dataset:
         if table := first_table(source, "VOILUTSequence", little=little):
             clean.VOILUTSequence = [_table(table, little=little)]
     _put_words(source, clean)
-    clean.PatientIdentityRemoved = "YES"
-    clean.LongitudinalTemporalInformationModified = "REMOVED"
-    clean.DeidentificationMethod = METHOD
-    clean.DeidentificationMethodCodeSequence = [_method(*code) for code in METHOD_CODES]
     return clean
+
+
+@cache
+def _always() -> Dataset:
+    """What every stored file says, made once."""
+    fixed = Dataset()
+    for keyword in EMPTIED:
+        setattr(fixed, keyword, None)
+    fixed.PatientIdentityRemoved = "YES"
+    fixed.LongitudinalTemporalInformationModified = "REMOVED"
+    fixed.DeidentificationMethod = METHOD
+    fixed.DeidentificationMethodCodeSequence = [_method(*code) for code in METHOD_CODES]
+    return fixed
 
 
 def _decimal(value: float) -> str:

@@ -3,11 +3,12 @@
 import datetime as dt
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from inference.models import Analysis, Label
@@ -368,3 +369,59 @@ def test_waiting_answers_as_soon_as_another_process_has_the_result(api, doctor):
     worker.join()
     assert body["status"] == "failed"
     assert 0.3 < time.monotonic() - began < 5
+
+
+def finish(**changes):
+    """Another process finishes the first analysis that comes."""
+
+    def work():
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            # SQLite in memory locks whole tables.
+            with suppress(OperationalError):
+                if Analysis.objects.update(finished_at=timezone.now(), **changes):
+                    break
+            time.sleep(0.02)
+        connection.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    return worker
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sending_and_waiting_gives_the_reading_in_one_answer(api):
+    content = dicom_bytes()
+    worker = finish(status="failed", error_code="undecodable")
+    file = SimpleUploadedFile("x.dcm", content)
+    response = api.post(f"{LIST}?wait=10", PERSON | {"file": file}, format="multipart")
+    worker.join()
+    assert response.status_code == 201, response.content
+    assert response.json()["status"] == "failed"
+    assert api.get(response["Location"]).json() == response.json()
+    file = SimpleUploadedFile("x.dcm", content)
+    again = api.post(f"{LIST}?wait=10", PERSON | {"file": file}, format="multipart")
+    assert (again.status_code, again.json()) == (200, response.json())
+
+
+def test_sending_and_waiting_in_vain_is_accepted(api):
+    file = SimpleUploadedFile("x.dcm", dicom_bytes())
+    response = api.post(f"{LIST}?wait=1", PERSON | {"file": file}, format="multipart")
+    assert response.status_code == 202
+    assert response.json()["status"] == "queued"
+
+
+def test_sending_with_a_wait_that_is_no_small_number_keeps_nothing(api):
+    file = SimpleUploadedFile("x.dcm", dicom_bytes())
+    response = api.post(f"{LIST}?wait=11", PERSON | {"file": file}, format="multipart")
+    assert_problem(response, 400, "invalid", wait="invalid")
+    assert not Radiograph.objects.exists()
+
+
+def test_showing_what_was_sent_before_is_a_read(api, doctor):
+    content = dicom_bytes()
+    send(api, content, **PERSON)
+    assert not AccessEvent.objects.filter(action="read").exists()
+    send(api, content, **PERSON)
+    event = AccessEvent.objects.get(action="read")
+    assert (event.actor, event.object_id) == (doctor, str(Radiograph.objects.get().pk))
