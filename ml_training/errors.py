@@ -23,3 +23,23 @@ class ConfigInvalidError(PermanentError):
 class ExportParityError(PermanentError):
     code = "export_parity"
     sentence = _("The exported model differs from the trained one by %(difference)s.")
+
+
+class DatasetExistsError(PermanentError):
+    code = "dataset_exists"
+    sentence = _("%(folder)s is there already: name another folder or remove it.")
+
+
+class DatasetBuildRunningError(PermanentError):
+    code = "dataset_build_running"
+    sentence = _("Another process is building %(folder)s.")
+
+
+class DatasetDamagedError(PermanentError):
+    code = "dataset_damaged"
+    sentence = _("The dataset is not what was built: %(reason)s.")
+
+
+class ImageMissingError(PermanentError):
+    code = "image_missing"
+    sentence = _("The file of this image is not there.")
