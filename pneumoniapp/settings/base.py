@@ -157,7 +157,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 1,
     "interval_start": 0,
 }
-# A request never waits for a broker that is down: two quick tries, then the sweeper sends.
+# A request hardly waits for a broker that is down, or hangs (a second for each try):
+# two quick tries, then the sweeper sends.
+PUBLISH_TRANSPORT_OPTIONS = {"socket_connect_timeout": 1, "socket_timeout": 1}
 CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1}
 # A worker tries to reach its broker for ever.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

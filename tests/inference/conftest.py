@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,9 +69,9 @@ def broker():
     memory.take("inference")
 
 
-@pytest.fixture
-def dead_broker(tmp_path):
-    """The application's broker is a Redis that does not answer."""
+@contextmanager
+def other_broker(url: str):
+    """The application's broker is the one at ``url``."""
     app = tasks.analyse.app
 
     def use(url: str) -> None:
@@ -77,6 +79,24 @@ def dead_broker(tmp_path):
         app._pool = app.amqp._producer_pool = None
 
     before = app.conf.broker_url
-    use(f"redis+socket://{tmp_path}/nothing.sock")
-    yield
-    use(before)
+    use(url)
+    try:
+        yield
+    finally:
+        use(before)
+
+
+@pytest.fixture
+def dead_broker(tmp_path):
+    """The application's broker is a Redis that is not there."""
+    with other_broker(f"redis+socket://{tmp_path}/nothing.sock"):
+        yield
+
+
+@pytest.fixture
+def hanging_broker():
+    """The application's broker takes connections and never says a word."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        stack.enter_context(other_broker(f"redis://127.0.0.1:{server.getsockname()[1]}/0"))
+        yield

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -120,6 +120,15 @@ class Redis(Process):
             *("--dir", str(self.folder), "--save", "", "--appendonly", "no"),
         )
         wait_for(self._answers, what="Redis to answer")
+
+    @contextmanager
+    def suspended(self):
+        """It takes connections, by the kernel's hand, and says nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def _answers(self) -> bool:
         import redis

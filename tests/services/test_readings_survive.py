@@ -115,6 +115,22 @@ def test_the_broker_is_down_at_upload_and_back_later(site):
     assert worker.is_running
 
 
+def test_the_broker_hangs_at_upload_and_wakes_later(site):
+    """Connections that were in use, and new ones, are given up in seconds."""
+    site.beat()
+    worker = site.worker()
+    before = site.submit()
+    site.wait_for_state(before, "done")
+    with site.redis.suspended():
+        began = time.monotonic()
+        during = site.submit()
+        assert time.monotonic() - began < 5, "an upload does not wait for the broker"
+        assert site.state(during).status == "queued"
+    site.wait_until_finished()
+    site.check_each_has_one_reading([before, during])
+    assert worker.is_running
+
+
 @on_sqlite
 def test_the_broker_forgets_its_messages(site):
     site.beat()
