@@ -93,11 +93,13 @@ class Dataset:
 def read_dataset(index: Path, *, split: str = "") -> Dataset:
     """Read the CSV ``index`` and the 8-bit grey images that it names, relative to its folder.
 
-    The images are rendered radiographs (what ``radiology.dicom.render`` gives). ``split`` is
-    that of all rows of an index without that column. Raises :class:`DatasetInvalidError` for
-    a missing column, label, split or image and for an image that is not what ``sha256`` says,
-    and ``SplitLeakError`` when a patient or an image is in two splits.
+    ``index`` may be a folder with ``index.csv``, as ``manage.py dataset`` makes it. The images
+    are rendered radiographs (what ``radiology.dicom.render`` gives). ``split`` is that of all
+    rows of an index without that column. Raises :class:`DatasetInvalidError` for a missing
+    column, label, split or image and for an image that is not what ``sha256`` says, and
+    ``SplitLeakError`` when a patient or an image is in two splits.
     """
+    index = index / "index.csv" if index.is_dir() else index
     rows = read_rows(index)
     for row in rows:
         row["split"] = row["split"] or split

@@ -1,0 +1,140 @@
+"""The doctors' judgements in the database as labels, without anybody's identity."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from accounts.models import Doctor
+from inference.models import Review
+from operations.services import access_record
+from radiology.models import Radiograph
+from radiology.warnings import age_in_years
+
+from .sources import Case, Source
+from .splits import Groups
+
+TERMS = (
+    "Radiographs and judgements of this installation's doctors: for use inside the "
+    "organisation that answers for them, not to be handed on."
+)
+# What is true today. It changes together with usable_radiographs().
+CONSENT = (
+    "No patient's consent is recorded: these radiographs were uploaded to be read, and nobody "
+    "was asked whether they may train a model. Whoever uses this dataset needs a legal basis "
+    "of their own."
+)
+PSEUDONYMS = (
+    "Patients, images and doctors are named by a hash under this installation's secret key; "
+    "there are no dates, and ages above 90 are written as 90. The pixels are those of the "
+    "radiographs: text burned into them is looked for in the header alone."
+)
+OLDEST_SHOWN = 90
+BATCH = 500
+
+
+def usable_radiographs() -> QuerySet[Radiograph]:
+    """The radiographs that may become training data: **the** place of this rule.
+
+    At present all of them; what a patient allows has to be asked here, and ``CONSENT`` says
+    to the dataset's readers what was asked.
+    """
+    return Radiograph.objects.all()
+
+
+def reviews_source() -> Source:
+    """Each radiograph with the class on which all verified doctors who judged it agree.
+
+    - A doctor's latest judgement of a radiograph counts, whichever analysis it was made on.
+      Doctors who are not verified (any more) or whose account is closed are not heard.
+    - The same pixels under two doctors are one image, and their patients one person, so that
+      they can't be in two splits.
+    - Left out and counted: ``doctors_disagree``, ``burned_in_annotation``.
+
+    The reading is recorded as an access of the system, with its counts.
+    """
+    verdicts: dict[object, dict[int, str]] = defaultdict(dict)
+    heard = Review.objects.filter(
+        doctor__verification=Doctor.Verification.VERIFIED,
+        doctor__is_active=True,
+        analysis__radiograph__in=usable_radiographs(),
+    ).order_by("created_at", "pk")
+    facts = heard.values_list("analysis__radiograph_id", "doctor_id", "label")
+    for radiograph, doctor, label in facts.iterator():
+        verdicts[radiograph][doctor] = label
+    reviews = sum(len(by_doctor) for by_doctor in verdicts.values())
+
+    images: dict[str, list[Radiograph]] = defaultdict(list)
+    people = Groups()
+    for radiograph in _radiographs(list(verdicts)):
+        images[radiograph.pixel_sha256].append(radiograph)
+    for same in images.values():
+        people.join(*(radiograph.patient_id for radiograph in same))
+
+    source = Source("reviews", TERMS, [], _read, dropped=Counter())
+    for same in images.values():
+        labels = {label for each in same for label in verdicts[each.pk].values()}
+        if len(labels) > 1:
+            source.dropped["doctors_disagree"] += 1
+        elif any(_has_text(each) for each in same):
+            source.dropped["burned_in_annotation"] += 1
+        else:
+            source.cases.append(_case(same[0], labels.pop(), people.name(same[0].patient_id)))
+    source.cases.sort(key=lambda case: case.image_id)
+    source.facts = {
+        "reviews": reviews,
+        "folded_rows": len(verdicts) - len(images),
+        "consent": CONSENT,
+    }
+    source.notes = [CONSENT, PSEUDONYMS]
+    access_record(
+        actor=None,
+        action="read",
+        object_type="inference.review",
+        object_id=(
+            f"{timezone.now():%Y%m%dT%H%M%S.%f} reviews={reviews} radiographs={len(verdicts)}"
+        ),
+    )
+    return source
+
+
+def _radiographs(keys: list) -> list[Radiograph]:
+    """Those radiographs with their patients, oldest first, so that the outcome is the same."""
+    found: list[Radiograph] = []
+    for start in range(0, len(keys), BATCH):
+        batch = Radiograph.objects.filter(pk__in=keys[start : start + BATCH])
+        found += batch.select_related("patient")
+    return sorted(found, key=lambda radiograph: radiograph.pk)
+
+
+def _has_text(radiograph: Radiograph) -> bool:
+    return any(entry.get("code") == "burned_in_annotation" for entry in radiograph.warnings)
+
+
+def _case(radiograph: Radiograph, label: str, person: object) -> Case:
+    age = age_in_years(radiograph.patient.birth_date, radiograph.acquired_on)
+    return Case(
+        image_id=pseudonym("image", radiograph.pk),
+        label=label,
+        patient=pseudonym("patient", person),
+        path=radiograph.file.name,
+        state=radiograph.sha256,
+        sex=radiograph.patient.sex,
+        age=str(min(age, OLDEST_SHOWN)),
+        view=radiograph.view_position,
+        origin="practice-" + pseudonym("doctor", radiograph.owner_id)[:8],
+    )
+
+
+def pseudonym(kind: str, key: object) -> str:
+    """A name of 128 bits for the row ``key``, that nobody can trace back without SECRET_KEY."""
+    made = salted_hmac(f"pneumoniapp.dataset.{kind}", str(key), algorithm="sha256")
+    return made.hexdigest()[:32]
+
+
+def _read(case: Case) -> bytes:
+    with Radiograph._meta.get_field("file").storage.open(case.path, "rb") as file:
+        return file.read()
