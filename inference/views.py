@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -17,6 +17,7 @@ from patients.models import Patient
 from patients.selectors import patient_get
 from pneumoniapp.errors import CodedError
 from pneumoniapp.paging import keyset_page
+from radiology.files import file_response
 
 from .forms import ReadingFilterForm, ReviewForm
 from .models import Analysis
@@ -133,19 +134,19 @@ def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_GET
 @practising_doctor_required
-def reading_map(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+def reading_map(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The class activation map of one analysis: a PNG to lay over the preview."""
     try:
         analysis = analysis_get(request.user, pk)
-        content = analysis.map.open("rb") if analysis.map else None
+        if not analysis.map:
+            raise Http404
+        # A finished analysis keeps its map: the browser may show it again for this session.
+        headers = {"Cache-Control": "private, max-age=3600"}
+        response = file_response(analysis.map, content_type="image/png", headers=headers)
     except (Analysis.DoesNotExist, FileNotFoundError) as error:
         raise Http404 from error
-    if content is None:
-        raise Http404
     access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
-    # A finished analysis keeps its map: the browser may show it again for this session.
-    headers = {"Cache-Control": "private, max-age=3600"}
-    return FileResponse(content, content_type="image/png", headers=headers)
+    return response
 
 
 def _analysis_or_404(request: HttpRequest, pk: uuid.UUID) -> Analysis:

@@ -9,10 +9,15 @@ import uuid
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django_structlog.middlewares import RequestMiddleware
+
+from pneumoniapp.errors import RetriableError
 
 # What a proxy says about the client; believed only from a trusted one.
 FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
+# Seconds after which a passing fault is worth another try.
+RETRY_AFTER = 5
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
@@ -92,6 +97,26 @@ class RequestLogMiddleware(RequestMiddleware):
     def format_request(request: HttpRequest) -> str:
         match = request.resolver_match
         return f"{request.method} {match.route if match else '(no route)'}"
+
+
+class PassingFaultMiddleware:
+    """A passing fault that leaves a page's view (a storage that fails) is a 503 that says so.
+
+    The API answers its own; below ``/api/`` nothing arrives here.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, RetriableError):
+            return None
+        response = render(request, "errors/503.html", {"error": error}, status=error.status)
+        response.headers["Retry-After"] = str(RETRY_AFTER)
+        return response
 
 
 class PrivateResponseMiddleware:

@@ -238,4 +238,4 @@ class StorageUnavailableError(RetriableError):
     """The storage of files does not take or give one at the moment."""
 
     code = "storage_unavailable"
-    sentence = _("The file could not be stored at the moment. Try again.")
+    sentence = _("The storage of files does not answer at the moment. Try again.")

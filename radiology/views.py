@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db.models.fields.files import FieldFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
@@ -13,6 +13,7 @@ from accounts.access import practising_doctor_required
 from operations.services import access_record
 
 from .dicom import DEIDENTIFICATION_VERSION, RENDER_VERSION
+from .files import file_response
 from .models import Radiograph
 from .selectors import radiograph_get
 
@@ -57,7 +58,7 @@ def _file_response(
     response = get_conditional_response(request, etag=etag)
     if response is None:
         try:
-            response = FileResponse(file.open("rb"), content_type=kind)
+            response = file_response(file, content_type=kind)
         except FileNotFoundError as error:
             raise Http404 from error
     access_record(actor=request.user, action="read", obj=radiograph, request=request)

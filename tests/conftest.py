@@ -55,6 +55,21 @@ def _own_folders(settings, tmp_path_factory):
         (root / folder).mkdir()
 
 
+@pytest.fixture(
+    params=[("disk", False), ("rights", False), ("unreachable", True), ("refused", True)]
+)
+def fail_storage(request, settings):
+    """``fail_storage()``: from then on no stored file can be opened, or read."""
+    fault, late = request.param
+
+    def fail() -> None:
+        options = {"fault": fault, "late": late}
+        backend = {"BACKEND": "tests.storages.FailingStorage", "OPTIONS": options}
+        settings.STORAGES = settings.STORAGES | {"default": backend}
+
+    return fail
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache():
     """Nothing remembered from another test: rate limits, repeated reads."""

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "operations.middleware.PassingFaultMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
 

@@ -13,6 +13,7 @@ from operations.services import access_record
 from pneumoniapp.api.errors import NotReadyError
 from pneumoniapp.api.views import ApiView
 from radiology.errors import StorageUnavailableError
+from radiology.files import file_response
 from radiology.models import Radiograph
 
 
@@ -25,10 +26,9 @@ def stored_file(file: FieldFile, content_type: str, filename: str = "") -> FileR
     if not file:
         raise NotReadyError
     try:
-        content = file.open("rb")
-    except Exception as error:
+        return file_response(file, content_type=content_type, filename=filename)
+    except FileNotFoundError as error:
         raise StorageUnavailableError from error
-    return FileResponse(content, content_type=content_type, filename=filename)
 
 
 class RadiographFileView(ApiView):

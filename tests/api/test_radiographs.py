@@ -233,6 +233,15 @@ def test_files_that_are_not_there_yet(api, doctor):
     assert_problem(api.get(f"/api/v1/analyses/{analysis.pk}/map/"), 404, "not_ready")
 
 
+def test_files_that_the_storage_does_not_give(api, doctor, fail_storage):
+    analysis = AnalysisFactory(radiograph__patient__owner=doctor)
+    analysis.radiograph.preview.save("preview.jpg", ContentFile(b"\xff\xd8\xff"))
+    fail_storage()
+    for name in ("preview", "dicom"):
+        response = api.get(f"{address(analysis.radiograph_id)}{name}/")
+        assert_problem(response, 503, "storage_unavailable")
+
+
 def test_a_failed_reading_says_why_in_the_language_asked_for(api, api_for, doctor):
     analysis = AnalysisFactory(failed=True, radiograph__patient__owner=doctor)
     body = api.get(address(analysis.radiograph_id)).json()

@@ -270,6 +270,14 @@ def test_reads_are_recorded_once(doctor_client, doctor, analysis):
     )
 
 
+def test_a_map_that_the_storage_does_not_give(doctor_client, analysis, fail_storage):
+    analysis.map.save("", ContentFile(b"\x89PNG"))
+    fail_storage()
+    response = doctor_client.get(reverse("inference:map", args=[analysis.pk]))
+    assert response.status_code == 503
+    assert "<code>storage_unavailable</code>" in response.text
+
+
 def test_the_map_is_a_picture_for_its_doctor_alone(doctor_client, analysis):
     url = reverse("inference:map", args=[analysis.pk])
     assert doctor_client.get(url).status_code == 404

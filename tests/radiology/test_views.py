@@ -122,6 +122,21 @@ def test_a_file_that_is_not_there_is_not_found(doctor_client, radiograph):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_storage_that_fails_is_said_and_logged(
+    doctor_client, radiograph, name, fail_storage, caplog
+):
+    fail_storage()
+    response = doctor_client.get(url(name, radiograph))
+    assert response.status_code == 503
+    assert response["Retry-After"] == "5"
+    assert "<h1>Not available at the moment</h1>" in response.text
+    assert "The storage of files does not answer" in response.text
+    assert "<code>storage_unavailable</code>" in response.text
+    assert "storage_unavailable" in caplog.text
+    assert not AccessEvent.objects.filter(action="read").exists(), "nothing was seen"
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_how_many_queries_a_file_takes(doctor_client, radiograph, name, django_assert_num_queries):
     doctor_client.get(url(name, radiograph)).getvalue()
     # Session, doctor, radiograph; the look itself was recorded before.

@@ -1,0 +1,27 @@
+"""Stored files as answers, for pages and API."""
+
+from __future__ import annotations
+
+import structlog
+from django.db.models.fields.files import FieldFile
+from django.http import FileResponse
+
+from .errors import StorageUnavailableError
+
+log = structlog.get_logger(__name__)
+
+
+def file_response(file: FieldFile, **options) -> FileResponse:
+    """The stored ``file`` as it is; ``options`` are those of ``FileResponse``.
+
+    Raises ``FileNotFoundError`` when the storage knows no such file, and
+    :class:`StorageUnavailableError` for whatever else it fails with: each storage has
+    errors of its own, and some come only when the first byte is asked for.
+    """
+    try:
+        return FileResponse(file.open("rb"), **options)
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        log.exception("storage_unavailable")
+        raise StorageUnavailableError from error
