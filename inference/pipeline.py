@@ -16,7 +16,7 @@ import cv2
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.base import ContentFile
 
-from radiology.dicom.render import encode_preview, render
+from radiology.dicom.render import check_contrast, encode_preview, render
 
 from .engine import Engine, Prediction
 from .errors import ReadingStorageError
@@ -80,6 +80,7 @@ def read_radiograph(analysis: Analysis, engine: Engine) -> Reading:
         content = file.read()
     watch.lap("read")
     rendered = render(io.BytesIO(content))
+    check_contrast(rendered)
     watch.lap("decode")
     prediction = engine.predict(rendered)
     watch.lap("predict")

@@ -186,6 +186,16 @@ class UndecodableError(RadiographError):
     sentence = _("The image in the file can't be decoded: it is damaged. Export it again.")
 
 
+class BlankImageError(RadiographError):
+    """Found after decoding; see ``radiology.dicom.grey.check_contrast``."""
+
+    code = "blank_image"
+    sentence = _(
+        "The image is blank: nearly all of it is of one grey, so there is nothing to read. "
+        "Check the export from the imaging system."
+    )
+
+
 # --- Its dates ----------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from pydicom import Dataset, dcmwrite
 
-from radiology.errors import UndecodableError
+from radiology.errors import BlankImageError, UndecodableError
 
 from .attributes import integer
 from .decode import stored_values
@@ -33,6 +33,9 @@ from .header import Inspection, inspect
 # The grid of pixels that stands for the image when brightness is measured: at most this many
 # rows and columns.
 SAMPLE_SIDE = 1024
+# Fewer grey levels than this between the percentiles show nothing. The real radiographs that
+# it was chosen by (150 chest CR of 8 bits, ten others of 8 to 15 bits) have 128 or more.
+MIN_LEVELS = 32
 MAX = np.finfo(np.float32).max
 
 
@@ -64,6 +67,18 @@ def encode_preview(image: np.ndarray, *, max_side: int = 1024, quality: int = 90
     if not ok:
         raise UndecodableError
     return data.tobytes()
+
+
+def check_contrast(image: np.ndarray) -> None:
+    """Raise :class:`BlankImageError` unless the rendered ``image`` (``uint8``) shows something.
+
+    A file of one value, or of a few around it, has few levels however far rendering spreads
+    them; a small mark on a blank image lies outside the percentiles.
+    """
+    counts = _counts(image)
+    low, high = weighted_percentiles(np.arange(256), counts, PERCENTILES)
+    if np.count_nonzero(counts[int(low) : int(high) + 1]) < MIN_LEVELS:
+        raise BlankImageError
 
 
 def rendered(inspection: Inspection, stored: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -91,6 +92,15 @@ def test_the_rules_of_an_upload_apply(tmp_path, production, capsys, overrides, c
     file.write_bytes(dicom_bytes(**overrides))
     status, lines = classify(capsys, str(file), "--json")
     assert (status, json.loads(lines[0])["error"]) == (1, code)
+
+
+@pytest.mark.django_db
+@pytest.mark.django_db
+def test_a_blank_image_is_refused(tmp_path, production, capsys):
+    blank = dicom_bytes(pixels=np.zeros((256, 224), np.uint16), bits_stored=12)
+    (tmp_path / "blank.dcm").write_bytes(blank)
+    code, lines = classify(capsys, str(tmp_path), "--json")
+    assert (code, json.loads(lines[0])["error"]) == (1, "blank_image")
 
 
 @pytest.mark.django_db

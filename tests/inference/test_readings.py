@@ -7,6 +7,7 @@ import time
 import uuid
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from celery.exceptions import Reject
 from django.core.files.base import ContentFile
@@ -199,6 +200,16 @@ def test_without_a_model_in_production_a_reading_waits_then_fails(settings):
     assert analysis_run(analysis_id=analysis.pk)
     analysis.refresh_from_db()
     assert analysis.error_code == "no_model_in_production"
+
+
+def test_a_blank_image_is_refused_and_not_read(production):
+    patient = PatientFactory()
+    blank = dicom_bytes(pixels=np.zeros((256, 224), np.uint16), bits_stored=12)
+    reading = reading_submit(patient=patient, uploaded_by=patient.owner, file=upload(blank))
+    assert analysis_run(analysis_id=reading.analysis.pk)
+    analysis = Analysis.objects.get(pk=reading.analysis.pk)
+    assert (analysis.status, analysis.error_code) == (Status.FAILED, "blank_image")
+    assert (analysis.label, analysis.p_lung_opacity, analysis.attempts) == ("", None, 1)
 
 
 def test_damaged_weights_are_never_used(production, settings):

@@ -18,7 +18,7 @@ from pneumoniapp.errors import CodedError
 from radiology.dicom.decode import stored_values
 from radiology.dicom.deidentify import write_deidentified
 from radiology.dicom.header import inspect, peek_header, read_header
-from radiology.dicom.render import render
+from radiology.dicom.render import check_contrast, render, rendered
 
 pytestmark = pytest.mark.real_data
 GOLDEN = Path(__file__).parent / "golden.json"
@@ -54,6 +54,7 @@ RENDERED = [
 
 def facts(path: Path) -> dict:
     image = render(path)
+    check_contrast(image)
     means = cv2.resize(image.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
     return {"shape": list(image.shape), "means": np.rint(means).astype(int).tolist()}
 
@@ -98,8 +99,10 @@ def test_the_challenges_files_are_accepted_and_stored_as_they_look(real_data):
         assert path.stem.encode() not in clean.getvalue()  # Patient's Name and ID.
         again = inspect(clean)
         assert again.header.sop_instance_uid == header.sop_instance_uid
+        values = stored_values(inspection)
+        check_contrast(rendered(inspection, values))
         if path.stem < "02":
-            np.testing.assert_array_equal(stored_values(again), stored_values(inspection))
+            np.testing.assert_array_equal(stored_values(again), values)
 
 
 @pytest.mark.parametrize("name", RENDERED)

@@ -9,8 +9,8 @@ from pydicom import Dataset, dcmread
 from pydicom.pixels import apply_windowing
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from radiology.dicom.render import encode_preview, render
-from radiology.errors import MalformedError, UndecodableError
+from radiology.dicom.render import check_contrast, encode_preview, render
+from radiology.errors import BlankImageError, MalformedError, UndecodableError
 
 from .factories import chest_pixels, dicom_bytes, dicom_dataset
 
@@ -270,3 +270,31 @@ def test_a_stream_that_can_not_be_decoded():
     content[place + 9] = 200
     with pytest.raises(UndecodableError):
         render(io.BytesIO(bytes(content)))
+
+
+def blank(kind: str) -> np.ndarray:
+    """Stored values (256, 224) of 12 bits that show no radiograph."""
+    image = np.full((256, 224), {"black": 0, "white": 4095}.get(kind, 900), np.uint16)
+    if kind == "noise":
+        image += np.random.default_rng(0).integers(-9, 10, image.shape).astype(np.int16).view("u2")
+    if kind == "mark":
+        image[5:15, 5:15] = chest_pixels(10, 10)
+    if kind == "writing":
+        image[::4, ::2] = 3000
+    return image
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("kind", ["black", "grey", "white", "noise", "mark", "writing"])
+def test_an_image_that_shows_nothing_is_told(kind, photometric):
+    image = shown(pixels=blank(kind), bits_stored=12, PhotometricInterpretation=photometric)
+    with pytest.raises(BlankImageError):
+        check_contrast(image)
+
+
+def test_an_image_poor_in_contrast_is_none_that_shows_nothing():
+    check_contrast(shown())
+    pixels = 900 + (chest_pixels() // 40)
+    check_contrast(shown(pixels=pixels, bits_stored=12))
+    with pytest.raises(BlankImageError):
+        check_contrast(shown(pixels=900 + chest_pixels() // 200, bits_stored=12))

@@ -100,7 +100,7 @@ def radiograph_files(paths: list[str]) -> Iterator[Path]:
 def read(path: Path, engine) -> dict:
     """What the model says of one file, or the code and sentence of what is wrong with it."""
     from radiology.dicom.header import read_header
-    from radiology.dicom.render import render
+    from radiology.dicom.render import check_contrast, render
 
     answer = {"file": str(path), "label": None, "probabilities": None, "certainty": None}
     answer |= {"model": engine.name, "error": None, "detail": "", "warnings": []}
@@ -108,7 +108,9 @@ def read(path: Path, engine) -> dict:
         with path.open("rb") as file:
             answer["warnings"] = [entry["code"] for entry in read_header(file).warnings]
             file.seek(0)
-            prediction = engine.predict(render(file))
+            image = render(file)
+        check_contrast(image)
+        prediction = engine.predict(image)
     except CodedError as error:
         return answer | {"error": error.code, "detail": str(error)}
     except OSError as error:
