@@ -27,8 +27,15 @@ LABELS: tuple[str, ...] = tuple(Label.values)
 
 
 class Certainty(models.TextChoices):
-    """How far the reading may be believed; its limits belong to the model version."""
+    """How far the reading may be believed; its limits belong to the model version.
 
+    The first three come from the classes that remain possible and from the gate
+    (``inference.certainty``). The others are of versions without these (format 1).
+    """
+
+    CERTAIN = "certain", _("Certain")
+    UNCERTAIN = "uncertain", _("Uncertain: a person must decide")
+    UNLIKE = "unlike", _("Not like what the model knows")
     HIGH = "high", _("High certainty")
     MODERATE = "moderate", _("Moderate certainty")
     LOW = "low", _("Low certainty: a person must look")
@@ -142,6 +149,9 @@ class Analysis(models.Model):
     - ``sent_at`` is when the row was last handed to the broker; ``NULL`` asks the sweeper
       to send it at its next turn.
     - Probabilities are calibrated and sum to 1. ``timings`` holds milliseconds by step.
+    - ``prediction_set`` lists the class codes that remain possible, the most probable
+      first, and ``gate_score`` tells how unlike the known images this one is; both are
+      ``NULL`` for model versions of format 1 (see ``inference.certainty.Judgement``).
     """
 
     class Status(models.TextChoices):
@@ -195,6 +205,10 @@ class Analysis(models.Model):
     certainty = models.CharField(
         _("certainty"), max_length=16, choices=Certainty.choices, blank=True
     )
+    prediction_set = models.JSONField(_("classes that remain possible"), null=True, blank=True)
+    gate_score = models.FloatField(
+        _("distance from the known images (1: the limit)"), null=True, blank=True
+    )
     map = models.FileField(
         _("class activation map"), upload_to=map_path, max_length=200, blank=True
     )
@@ -235,6 +249,11 @@ class Analysis(models.Model):
         if self.p_normal is None:
             return None
         return {label: getattr(self, f"p_{label}") for label in LABELS}
+
+    @property
+    def typical(self) -> bool | None:
+        """Whether the gate let the image pass; ``None`` for versions without a gate."""
+        return None if self.gate_score is None else self.gate_score <= 1
 
     @property
     def error_sentence(self) -> str:

@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import log_loss
 
 from inference.metrics import accuracy, expected_calibration_error
 from ml_training.calibration import apply_temperature, certainty_limits, fit_temperature
@@ -42,3 +46,47 @@ def test_a_model_that_is_never_right_is_never_certain():
     raw = np.tile([0.8, 0.1, 0.1], (50, 1))
 
     assert certainty_limits(raw, np.ones(50, int)) == {"high": 1.0, "moderate": 1.0}
+
+
+class Logits(ClassifierMixin, BaseEstimator):
+    """A classifier whose features are its logits, for scikit-learn to calibrate."""
+
+    def fit(self, logits, truth):
+        self.classes_ = np.unique(truth)
+        return self
+
+    def decision_function(self, logits):
+        return logits
+
+    def predict(self, logits):
+        return logits.argmax(axis=1)
+
+
+@pytest.mark.parametrize("temperature", [0.6, 1.7])
+def test_temperature_scaling_is_that_of_scikit_learn(temperature):
+    raw, truth = overconfident(temperature, n=1500)
+    logits = np.log(raw)
+    other = CalibratedClassifierCV(
+        FrozenEstimator(Logits().fit(logits, truth)), method="temperature"
+    ).fit(logits, truth)
+
+    found = fit_temperature(raw, truth)
+
+    (theirs,) = (fitted.calibrators[0] for fitted in other.calibrated_classifiers_)
+    assert found == pytest.approx(1 / theirs.beta_, rel=1e-3)
+    calibrated = apply_temperature(raw, found)
+    np.testing.assert_allclose(calibrated, other.predict_proba(logits), atol=1e-4)
+    # No temperature near it has a smaller loss.
+    best = log_loss(truth, calibrated)
+    for factor in (0.97, 1.03):
+        assert log_loss(truth, apply_temperature(raw, factor * found)) > best
+
+
+def test_the_calibration_error_is_made_of_scikit_learns_curve():
+    """ECE weighs the gaps of the reliability curve by how many readings lie in each bin."""
+    raw, truth = overconfident(2.0, n=2000)
+    top, right = raw.max(axis=1), raw.argmax(axis=1) == truth
+    true_share, mean_top = calibration_curve(right, top, n_bins=10)
+    weights = np.histogram(top, bins=np.linspace(0, 1, 11))[0]
+    gaps = abs(true_share - mean_top) * weights[weights > 0] / len(top)
+    assert expected_calibration_error(truth, raw) == pytest.approx(gaps.sum(), abs=1e-9)
