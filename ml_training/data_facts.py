@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
-
 from .dataset_build import cores
 from .datasets import age_of, decode
-from .duplicates import BITS, perceptual_hash
+from .duplicates import Impression, impression_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Look:
     sha256: str
     rows: int
     columns: int
-    bits: np.ndarray
+    impression: Impression | None
 
     @property
     def size(self) -> str:
@@ -35,8 +33,8 @@ def look_at(path: Path) -> Look:
     content = path.read_bytes() if path.is_file() else b""
     image = decode(content)
     if image is None:
-        return Look(sha256(content).hexdigest(), 0, 0, np.zeros(BITS, bool))
-    return Look(sha256(content).hexdigest(), *image.shape, perceptual_hash(image))
+        return Look(sha256(content).hexdigest(), 0, 0, None)
+    return Look(sha256(content).hexdigest(), *image.shape, impression_of(image))
 
 
 def look_at_all(paths: Sequence[Path], progress: Callable[[Iterable, int], Iterator]) -> list[Look]:

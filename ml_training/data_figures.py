@@ -112,7 +112,7 @@ def shares_figure(
         axes.set_yticks(
             range(len(values)), [f"{value_name(value)} ({totals[value]})" for value in values]
         )
-        axes.invert_yaxis()
+        axes.set_ylim(len(values) - 0.45, -0.55)
         axes.set_xlim(0, 100)
         axes.set_xlabel(_("% of the images"))
         axes.grid(visible=False)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 from django.template.loader import render_to_string
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from inference.models import LABELS
@@ -72,6 +71,7 @@ def write_report(
     context = _summary(rows, facts, index) | {
         "missing": _missing(rows),
         "sizes": _shares(rows, "size", _("Sizes by class")),
+        "sides": _sides(looks),
         "ages": _ages(rows),
         "columns": [
             _shares(rows, "sex", _("Sex by class"), name=_("sex")),
@@ -184,6 +184,15 @@ def _ages(rows: list[dict]) -> dict | None:
     }
 
 
+def _sides(looks: Sequence[Look]) -> dict | None:
+    """Quantiles of the longer side, in pixels."""
+    sides = [max(look.rows, look.columns) for look in looks if look.rows]
+    if not sides:
+        return None
+    low, middle, high = np.quantile(sides, [0, 0.5, 1])
+    return {"low": round(low), "median": round(middle), "high": round(high)}
+
+
 def _telling(rows: list[dict]) -> list[dict]:
     columns = {
         "origin": _("origin"),
@@ -219,6 +228,7 @@ def _warnings(rows: list[dict], context: dict) -> list[str]:
     try:
         check_for_leak(rows)
     except SplitLeakError as error:
+        context["leak"] = True
         found.append(str(error))
     missing = {entry["key"]: entry for entry in context["missing"]}
     if number := missing["image"]["number"]:
@@ -231,31 +241,31 @@ def _warnings(rows: list[dict], context: dict) -> list[str]:
             _("Pairs of nearly the same image of different patients in two splits: %(number)s.")
             % {"number": duplicates.across_splits}
         )
-    for entry in context["telling"]:
-        if entry["key"] in ("origin", "size", "view") and (
-            entry["share"] - context["chance"] > 100 * TELLING
-        ):
-            found.append(
-                _(
-                    "The class can be guessed without looking at the lungs, from this alone: "
-                    "%(column)s. Such a guess is right for %(share)s%% of each class on average; "
-                    "chance is %(chance)s%%. A network may learn it instead of the disease."
-                )
-                % {
-                    "column": entry["name"],
-                    "share": number_format(entry["share"], 0),
-                    "chance": number_format(context["chance"], 0),
-                }
+    telling_columns = [
+        f"{entry['name']} {round(entry['share'])}%"
+        for entry in context["telling"]
+        if entry["key"] in ("origin", "size", "view")
+        and entry["share"] - context["chance"] > 100 * TELLING
+    ]
+    if telling_columns:
+        found.append(
+            _(
+                "The class can be guessed from one value alone, without looking at the lungs. "
+                "Right guesses, averaged over the classes: %(columns)s (by chance %(chance)s%%). "
+                "A network may learn that instead of the disease."
             )
-    for key in ("sex", "age", "view"):
-        if missing[key]["share"] > 100 * FEW:
-            found.append(
-                _("Not known for %(share)s%% of the images: %(column)s.")
-                % {
-                    "share": number_format(missing[key]["share"], 0),
-                    "column": missing[key]["name"],
-                }
-            )
+            % {"chance": round(context["chance"]), "columns": ", ".join(telling_columns)}
+        )
+    lacking = [
+        f"{missing[key]['name']} {round(missing[key]['share'])}%"
+        for key in ("sex", "age", "view")
+        if missing[key]["share"] > 100 * FEW
+    ]
+    if lacking:
+        found.append(
+            _("Values that are not known, of all images: %(columns)s.")
+            % {"columns": ", ".join(lacking)}
+        )
     if number := missing["impossible"]["number"]:
         found.append(
             _("Ages that no person has, read as not known: %(number)s.") % {"number": number}
@@ -264,10 +274,8 @@ def _warnings(rows: list[dict], context: dict) -> list[str]:
 
 
 def _duplicates(shown: Sequence[tuple[dict, Look]]) -> Duplicates:
-    if not shown:
-        return Duplicates()
     return find_duplicates(
-        np.stack([look.bits for _row, look in shown]),
+        [look.impression for _row, look in shown],
         splits=np.array([row["split"] for row, _look in shown]),
         patients=np.array([row["patient"] for row, _look in shown]),
         labels=np.array([row["label"] for row, _look in shown]),
