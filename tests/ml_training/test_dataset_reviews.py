@@ -1,0 +1,206 @@
+"""Datasets from the doctors' judgements: whose count, what is left out, what never leaves."""
+
+import csv
+import json
+
+import pytest
+from django.core.management import call_command
+from django.db.models import F
+
+from inference.models import Review
+from ml_training.dataset_build import build_dataset
+from ml_training.sources_reviews import pseudonym, reviews_source
+from operations.models import AccessEvent
+from radiology.models import Radiograph
+from tests.accounts.factories import DoctorFactory
+from tests.inference.factories import AnalysisFactory
+from tests.patients.factories import PatientFactory
+from tests.radiology.factories import RadiographFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def review(radiograph, label, *, doctor=None, analysis=None) -> Review:
+    analysis = analysis or radiograph.analyses.filter(is_current=True).first()
+    analysis = analysis or AnalysisFactory(radiograph=radiograph)
+    return Review.objects.create(
+        analysis=analysis,
+        doctor=doctor or radiograph.owner,
+        verdict="approved" if label == analysis.label else "contested",
+        label=label,
+    )
+
+
+def labels() -> dict[str, str]:
+    return {case.image_id: case.label for case in reviews_source().cases}
+
+
+def name_of(radiograph) -> str:
+    return pseudonym("image", radiograph.pk)
+
+
+def same_pixels(first, second) -> None:
+    Radiograph.objects.filter(pk=second.pk).update(pixel_sha256=first.pixel_sha256)
+
+
+def test_the_latest_judgement_counts_on_whichever_analysis():
+    radiograph, other = RadiographFactory(), RadiographFactory()
+    review(radiograph, "lung_opacity")
+    review(radiograph, "normal")
+    old = AnalysisFactory(radiograph=other, is_current=None)
+    review(other, "normal", analysis=AnalysisFactory(radiograph=other))
+    review(other, "not_normal", analysis=old)
+
+    assert labels() == {name_of(radiograph): "normal", name_of(other): "not_normal"}
+
+
+def test_doctors_who_disagree_are_left_out_until_they_agree():
+    radiograph = RadiographFactory()
+    second = DoctorFactory()
+    review(radiograph, "normal")
+    review(radiograph, "lung_opacity", doctor=second)
+
+    source = reviews_source()
+    assert not source.cases
+    assert source.dropped == {"doctors_disagree": 1}
+
+    review(radiograph, "normal", doctor=second)
+    assert labels() == {name_of(radiograph): "normal"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"verification": "pending"}, {"verification": "suspended"}, {"is_active": False}]
+)
+def test_only_verified_doctors_are_heard(change):
+    radiograph = RadiographFactory()
+    review(radiograph, "normal")
+    unheard = DoctorFactory(**change)
+    review(radiograph, "lung_opacity", doctor=unheard)
+    review(RadiographFactory(), "lung_opacity", doctor=unheard)
+
+    assert labels() == {name_of(radiograph): "normal"}
+
+
+def test_burned_in_text_is_left_out():
+    radiograph = RadiographFactory(warnings=[{"code": "burned_in_annotation"}])
+    review(radiograph, "normal")
+
+    source = reviews_source()
+
+    assert not source.cases
+    assert source.dropped == {"burned_in_annotation": 1}
+
+
+def test_the_same_image_under_two_doctors_is_one_and_its_patients_are_one_person():
+    first, second = RadiographFactory(), RadiographFactory()
+    further = RadiographFactory(patient=second.patient)
+    same_pixels(first, second)
+    for radiograph in (first, second, further):
+        review(radiograph, "normal")
+
+    cases = {case.image_id: case for case in reviews_source().cases}
+
+    assert set(cases) == {name_of(first), name_of(further)}
+    assert len({case.patient for case in cases.values()}) == 1
+
+
+def test_the_same_image_with_two_classes_is_left_out():
+    first, second = RadiographFactory(), RadiographFactory()
+    same_pixels(first, second)
+    review(first, "normal")
+    review(second, "lung_opacity")
+
+    source = reviews_source()
+
+    assert not source.cases
+    assert source.dropped == {"doctors_disagree": 1}
+
+
+def test_no_identity_leaves(tmp_path):
+    doctor = DoctorFactory(last_name="Nomrare")
+    radiographs = [
+        RadiographFactory(
+            patient=PatientFactory(owner=doctor, identifier=f"SECRET-{number}"), rows=200 + number
+        )
+        for number in range(5)
+    ]
+    for radiograph in radiographs:
+        review(radiograph, "normal", doctor=doctor)
+    radiographs[0].file.storage.delete(radiographs[0].file.name)
+
+    facts = build_dataset(reviews_source(), tmp_path / "out")
+
+    assert facts["refused"]["images"] == {name_of(radiographs[0]): "image_missing"}
+    told = "".join(
+        path.name + (path.read_text() if path.suffix != ".png" else "")
+        for path in (tmp_path / "out").rglob("*.*")
+    )
+    for radiograph in radiographs:
+        patient = radiograph.patient
+        for secret in (
+            patient.identifier,
+            str(patient.pk),
+            patient.pk.hex,
+            str(radiograph.pk),
+            radiograph.pk.hex,
+            radiograph.sop_instance_uid,
+            patient.birth_date.isoformat(),
+            radiograph.acquired_on.isoformat(),
+            radiograph.file.name,
+            doctor.email,
+            doctor.last_name,
+        ):
+            assert secret not in told
+    with (tmp_path / "out" / "index.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4
+    assert all(row["sex"] and row["age"] and row["view"] == "PA" for row in rows)
+
+
+def test_another_key_gives_other_names(settings):
+    before = pseudonym("patient", 1)
+    assert before == pseudonym("patient", 1)
+    assert before != pseudonym("image", 1)
+    settings.SECRET_KEY = "another"
+    assert before != pseudonym("patient", 1)
+
+
+def test_great_ages_are_not_told():
+    patient = PatientFactory(birth_date="1920-01-01")
+    review(RadiographFactory(patient=patient), "normal")
+
+    assert [case.age for case in reviews_source().cases] == ["90"]
+
+
+def test_says_that_nobody_consented(tmp_path):
+    review(RadiographFactory(), "normal")
+
+    build_dataset(reviews_source(), tmp_path / "out")
+
+    facts = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert facts["consent"].startswith("No patient's consent is recorded")
+    assert facts["consent"] in facts["notes"]
+
+
+def test_the_command_is_audited_each_time(tmp_path):
+    radiograph = RadiographFactory()
+    review(radiograph, "lung_opacity")
+    review(radiograph, "normal")
+    review(radiograph, "normal", doctor=DoctorFactory())
+
+    for name in ("a", "b"):
+        call_command("dataset", "build", "--reviews", "--out", str(tmp_path / name), verbosity=0)
+
+    events = AccessEvent.objects.filter(object_type="inference.review", action="read")
+    assert events.count() == 2
+    assert events.filter(actor=None, object_id__endswith=" reviews=2 radiographs=1").count() == 2
+
+
+def test_reads_many_reviews_with_few_queries(django_assert_num_queries):
+    for _ in range(3):
+        review(RadiographFactory(), "normal")
+    assert Review.objects.filter(label=F("analysis__label")).count() == 0
+
+    # The judgements, the radiographs with their patients, the record of the access.
+    with django_assert_num_queries(3):
+        reviews_source()
