@@ -9,7 +9,6 @@ damage. ``docs/decisions/0005-one-decoder-for-each-syntax.md`` has the measureme
 from __future__ import annotations
 
 import importlib
-import io
 
 import numpy as np
 from pydicom.uid import (
@@ -25,6 +24,7 @@ from radiology.errors import UndecodableError
 
 from .guard import file_blamed
 from .header import Inspection
+from .libjpeg import damage_refused
 from .streams import without_comments
 from .syntaxes import (
     ENCAPSULATED,
@@ -38,7 +38,7 @@ from .syntaxes import (
 # The module that each compressed transfer syntax needs.
 DECODERS = {
     **dict.fromkeys(JPEG, "gdcm"),
-    JPEGBaseline8Bit: "PIL.JpegImagePlugin",
+    JPEGBaseline8Bit: "cv2",
     **dict.fromkeys(JPEG_LS, "jpeg_ls"),
     **dict.fromkeys(JPEG_2000, "openjpeg"),
     **dict.fromkeys(RLE, "rle"),
@@ -145,12 +145,13 @@ def _jpeg_ls(stream: bytes) -> bytes:
 
 
 def _jpeg_8_bit(stream: bytes) -> bytes:
-    from PIL import Image
+    import cv2
 
-    with Image.open(io.BytesIO(stream), formats=["JPEG"]) as image:
-        if image.mode != "L":
-            raise UndecodableError
-        return image.tobytes()
+    with damage_refused():
+        image = cv2.imdecode(np.frombuffer(stream, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.ndim != 2:
+        raise UndecodableError
+    return image.tobytes()
 
 
 def _jpeg_deep(stream: bytes, inspection: Inspection) -> bytes:
@@ -183,4 +184,5 @@ def _jpeg_deep(stream: bytes, inspection: Inspection) -> bytes:
         )
     )
     image.SetPixelFormat(gdcm.PixelFormat(1, module.bits_allocated, precision, precision - 1, 0))
-    return image.GetBuffer().encode("utf-8", "surrogateescape")
+    with damage_refused():
+        return image.GetBuffer().encode("utf-8", "surrogateescape")

@@ -1,10 +1,12 @@
 """Stored values out of every accepted transfer syntax, checked against an independent decoder."""
 
 import io
+import os
 
 import imagecodecs
 import numpy as np
 import pytest
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -31,9 +33,11 @@ from radiology.dicom.decode import (
     stored_values,
 )
 from radiology.dicom.header import inspect
+from radiology.dicom.libjpeg import damage_refused
 from radiology.dicom.syntaxes import ENCAPSULATED, TRANSFER_SYNTAXES
+from radiology.errors import UndecodableError
 
-from .factories import chest_pixels, dicom_bytes
+from .factories import chest_pixels, dicom_bytes, dicom_dataset, to_bytes
 
 LOSSLESS = [
     ExplicitVRLittleEndian,
@@ -116,10 +120,6 @@ def test_an_odd_number_of_bytes_is_padded():
 
 
 def test_a_frame_in_many_fragments_is_joined():
-    from pydicom.encaps import encapsulate
-
-    from .factories import dicom_dataset, to_bytes
-
     pixels = chest_pixels(256, 224, bits_stored=8)
     stream = imagecodecs.jpeg8_encode(pixels, 95)
     dataset = dicom_dataset(pixels=pixels, bits_stored=8, transfer_syntax=JPEGBaseline8Bit)
@@ -130,3 +130,60 @@ def test_a_frame_in_many_fragments_is_joined():
 def test_nothing_is_missing_here():
     assert missing_decoders() == {}
     assert set(decodable_syntaxes()) == {str(syntax) for syntax in TRANSFER_SYNTAXES}
+
+
+def damaged(stream: bytes, kind: str) -> bytes:
+    """``stream`` with damage in its coded data; the end marker stays."""
+    body, end = stream[:-2].rstrip(b"\xff"), b"\xff\xd9"
+    middle = len(body) * 2 // 3
+    if kind == "cut":
+        return body[:middle] + end
+    if kind == "cut near the end":
+        return body[: len(body) - len(body) // 50] + end
+    if kind == "zeroed":
+        return body[:middle] + bytes(400) + body[middle + 400 :] + end
+    return body[:middle] + body[middle + 100 :] + end  # "lost"
+
+
+@pytest.mark.parametrize("kind", ["cut", "cut near the end", "zeroed", "lost"])
+@pytest.mark.parametrize(
+    ("syntax", "bits"),
+    [
+        (JPEGBaseline8Bit, 8),
+        (JPEGExtended12Bit, 8),
+        (JPEGExtended12Bit, 12),
+        (JPEGLossless, 12),
+        (JPEGLosslessSV1, 16),
+        (JPEGLSLossless, 12),
+        (JPEGLSNearLossless, 12),
+    ],
+)
+def test_damage_inside_a_whole_stream_is_refused(syntax, bits, kind):
+    dataset = dicom_dataset(rows=512, columns=448, bits_stored=bits, transfer_syntax=syntax)
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1)).rstrip(b"\0")
+    assert stream.endswith(b"\xff\xd9")
+    dataset.PixelData = encapsulate([damaged(stream, kind)])
+    with pytest.raises(UndecodableError):
+        decoded(to_bytes(dataset))
+
+
+@pytest.mark.parametrize("kind", ["cut", "cut near the end", "lost"])
+@pytest.mark.parametrize("syntax", [JPEG2000, JPEG2000Lossless, HTJ2KLossless])
+def test_a_shortened_jpeg_2000_is_refused(syntax, kind):
+    dataset = dicom_dataset(rows=512, columns=448, bits_stored=12, transfer_syntax=syntax)
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1)).rstrip(b"\0")
+    dataset.PixelData = encapsulate([damaged(stream, kind)])
+    with pytest.raises(UndecodableError):
+        decoded(to_bytes(dataset))
+
+
+def test_what_others_say_meanwhile_is_not_lost(capfd):
+    with damage_refused():
+        os.write(2, b"Invalid SOS parameters for sequential JPEG\nsomething else\n")
+    assert capfd.readouterr().err == "something else\n"
+    with pytest.raises(UndecodableError), damage_refused():
+        os.write(2, b"Corrupt JPEG data: bad Huffman code\n")
+    with pytest.raises(KeyError), damage_refused():
+        raise KeyError
+    os.write(2, b"as before\n")
+    assert capfd.readouterr().err == "as before\n"

@@ -13,12 +13,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pydicom import dcmread
+from pydicom.encaps import encapsulate, generate_frames
 
 from pneumoniapp.errors import CodedError
 from radiology.dicom.decode import stored_values
 from radiology.dicom.deidentify import write_deidentified
 from radiology.dicom.header import inspect, peek_header, read_header
 from radiology.dicom.render import check_contrast, render, rendered
+from radiology.errors import UndecodableError
 
 pytestmark = pytest.mark.real_data
 GOLDEN = Path(__file__).parent / "golden.json"
@@ -103,6 +106,15 @@ def test_the_challenges_files_are_accepted_and_stored_as_they_look(real_data):
         check_contrast(rendered(inspection, values))
         if path.stem < "02":
             np.testing.assert_array_equal(stored_values(again), values)
+
+
+def test_a_real_stream_that_lost_its_end_is_refused(real_data):
+    path = sorted((real_data / "dicom/rsna").glob("*.dcm"))[0]
+    dataset = dcmread(path)
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1)).rstrip(b"\0")
+    dataset.PixelData = encapsulate([stream[: len(stream) * 9 // 10] + b"\xff\xd9"])
+    with pytest.raises(UndecodableError):
+        render(dataset)
 
 
 @pytest.mark.parametrize("name", RENDERED)
