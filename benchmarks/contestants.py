@@ -156,7 +156,12 @@ class PneumoniApp(Server):
     name = "pneumoniapp"
     email, password = "benchmark@example.org", secrets.token_hex(12)
 
-    def __init__(self, folder: Path, *, worker_children: int = 1, web_threads: int = 16) -> None:
+    # Processes of the web server, and children of the worker.
+    web_processes = worker_children = 1
+
+    def __init__(self, folder: Path) -> None:
+        folder = folder / self.name.replace(" ", "-")
+        folder.mkdir()
         super().__init__(folder)
         socket_path = folder / "redis.sock"
         self.environment = {
@@ -176,7 +181,7 @@ class PneumoniApp(Server):
             "--dir", str(folder), "--save", "", "--appendonly", "no",
         )  # fmt: skip
         self.prepare()
-        self.serve(worker_children, web_threads)
+        self.serve()
 
     def prepare(self) -> None:
         """Database, model and one doctor: what a deployment does once."""
@@ -200,14 +205,15 @@ EmailAddress.objects.create(user=doctor, email=doctor.email, verified=True, prim
                 stdout=subprocess.DEVNULL,
             )
 
-    def serve(self, worker_children: int, web_threads: int) -> None:
+    def serve(self) -> None:
         self.gunicorn(
-            "pneumoniapp.wsgi:application", "--workers", "1", "--threads", str(web_threads),
+            "pneumoniapp.wsgi:application", "--workers", str(self.web_processes),
+            "--threads", "16",
             **self.environment,
         )  # fmt: skip
         self.start(
             sys.executable, "-m", "celery", "-A", "pneumoniapp", "worker", "-Q",
-            "inference,default", "-c", str(worker_children), "-l", "WARNING",
+            "inference,default", "-c", str(self.worker_children), "-l", "WARNING",
             "--without-gossip", "--without-mingle", "--without-heartbeat",
             **self.environment,
         )  # fmt: skip
@@ -240,3 +246,10 @@ EmailAddress.objects.create(user=doctor, email=doctor.email, verified=True, prim
             if reading["status"] == "failed":
                 raise RuntimeError(reading["error"]["code"])
             reading = self.call(connection, "GET", path, headers=headers)[2]
+
+
+class PneumoniAppPerCore(PneumoniApp):
+    """(b) with as many web processes and worker's children as there are processors."""
+
+    name = "pneumoniapp per core"
+    web_processes = worker_children = os.cpu_count() or 1

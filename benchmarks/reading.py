@@ -3,7 +3,8 @@
 In one run, on the same files and the same weights:
 
 (a) the original project's design (Flask, Keras ``model.predict`` inside the request);
-(b) PneumoniApp end to end over HTTP with one worker process;
+(b) PneumoniApp end to end over HTTP, with one web process and one child of the worker, and
+    with as many as there are processors;
 (c) the floor: decode, resize and LiteRT in a bare loop, no server.
 
 The contestants take turns in every round, so that a noisy machine disturbs all alike; the
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import psutil
 
-from .contestants import ROOT, Original, PneumoniApp
+from .contestants import ROOT, Original, PneumoniApp, PneumoniAppPerCore
 
 DATA = Path(os.environ.get("PNEUMONIAPP_DATA", ROOT.parent / "shared" / "data"))
 CLIENTS = (1, 4, 16)
@@ -132,7 +133,7 @@ def measure(rounds: int, per_round: int) -> dict:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder, servers = Path(name), []
         try:
-            for kind in (Original, PneumoniApp):
+            for kind in (Original, PneumoniApp, PneumoniAppPerCore):
                 began = time.perf_counter()
                 server = kind(folder, model) if kind is Original else kind(folder)
                 servers.append(server)

@@ -6,9 +6,10 @@ certainty. **It assists; it never decides**: every reading must be looked at by 
 all one of low certainty.
 
 1. `POST /api/v1/auth/token/` gives a token. Send it as `Authorization: Token <token>`.
-2. `POST /api/v1/radiographs/` takes a file and says whose it is. The answer is `202` with a
-   `Location`.
-3. `GET <Location>?wait=10` answers as soon as the reading is there; repeat it while `status` is
+2. `POST /api/v1/radiographs/?wait=10` takes a file, says whose it is, and answers `201` with the
+   reading.
+3. If that takes longer, or without `wait`, the answer is `202` with a `Location`:
+   `GET <Location>?wait=10` answers as soon as the reading is there; repeat it while `status` is
    `queued` or `running`.
 
 **Errors** are problem details (RFC 9457, `application/problem+json`). Decide by `code`, which never
