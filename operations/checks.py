@@ -45,6 +45,21 @@ def folders_are_usable(**_kwargs) -> list[checks.CheckMessage]:
     return errors
 
 
+@checks.register(checks.Tags.security, deploy=True)
+def metrics_have_a_token(**_kwargs) -> list[checks.CheckMessage]:
+    """Who asks from this machine may be a proxy that doesn't say so."""
+    if settings.METRICS_TOKEN:
+        return []
+    return [
+        checks.Warning(
+            "METRICS_TOKEN is not set: /metrics answers whoever asks from this machine, so "
+            "also a proxy on it that adds no forwarding header.",
+            hint="Set METRICS_TOKEN, or keep /metrics from the proxy.",
+            id="operations.W001",
+        )
+    ]
+
+
 def database_answers() -> dict:
     """Health: one round trip over a new connection."""
     with connection.cursor() as cursor:

@@ -18,6 +18,8 @@ from pneumoniapp.errors import RetriableError
 FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 # Seconds after which a passing fault is worth another try.
 RETRY_AFTER = 5
+# Whoever sends one of these is a proxy, or asks through one.
+BY_PROXY = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", *FORWARDED)
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
@@ -31,6 +33,7 @@ class TrustedProxyMiddleware:
     ``X-Forwarded-For`` are believed from the right as far as the one that reports them is
     trusted, so a client can't choose its own address. Everything after this reads
     ``REMOTE_ADDR`` alone: rate limits, the record of access, the login's limits.
+    ``request.by_proxy`` says whether any proxy, trusted or not, made itself known.
     """
 
     def __init__(self, get_response):
@@ -38,6 +41,7 @@ class TrustedProxyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
+        request.by_proxy = any(header in meta for header in BY_PROXY)
         hops = meta.pop("HTTP_X_FORWARDED_FOR", "").split(",")
         if _trusted(meta.get("REMOTE_ADDR", "")):
             for hop in reversed(hops):

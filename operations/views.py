@@ -32,7 +32,10 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format, for bearers of ``METRICS_TOKEN`` or, without one, this machine."""
+    """Prometheus' text format, for bearers of ``METRICS_TOKEN`` or, without one, this machine.
+
+    A proxy on this machine asks for others: without a token it gets nothing.
+    """
     if not _may_read_metrics(request):
         raise Http404
     return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
@@ -42,6 +45,8 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         given = request.headers.get("Authorization", "")
         return constant_time_compare(given, f"Bearer {settings.METRICS_TOKEN}")
+    if request.by_proxy:
+        return False
     try:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
     except ValueError:

@@ -22,7 +22,7 @@ deployment() {
         SECRET_KEY=aB3-dE6_gH9-jK2_mN5-pQ8_sT1-vW4_yZ7-bC0_eF3-hJ6_kM9 ALLOWED_HOSTS=pneumonia.example.org \
         DATABASE_URL="sqlite:///$work/db.sqlite3" CELERY_BROKER_URL=redis://redis.example.org/0 \
         CACHE_URL=redis://redis.example.org/1 EMAIL_URL=smtp+tls://user:password@mail.example.org:587 \
-        TRUSTED_PROXIES=10.0.0.0/8 \
+        TRUSTED_PROXIES=10.0.0.0/8 METRICS_TOKEN=Zx8-cV5_bN2-mK9 \
         python manage.py check --deploy --fail-level WARNING
 }
 

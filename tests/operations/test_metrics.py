@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings as django_settings
+from django.core import checks
 from django.utils import timezone
 
 from inference.models import Analysis
 from operations.services import heartbeat_record
+from pneumoniapp.settings.environment import networks
 from tests.inference.factories import AnalysisFactory
 
 
@@ -27,6 +29,13 @@ def values(response) -> dict[str, float]:
         ("", {}, "::1", 200),
         ("", {}, "192.0.2.1", 404),
         ("", {}, "", 404),
+        ("", {"X-Forwarded-For": "192.0.2.1"}, "127.0.0.1", 404),
+        ("", {"X-Forwarded-For": "127.0.0.1"}, "127.0.0.1", 404),
+        ("", {"X-Forwarded-Proto": "https"}, "127.0.0.1", 404),
+        ("", {"X-Real-IP": "192.0.2.1"}, "127.0.0.1", 404),
+        ("", {"Forwarded": "for=192.0.2.1"}, "127.0.0.1", 404),
+        ("", {"Via": "1.1 proxy"}, "::1", 404),
+        ("geheim", {"Authorization": "Bearer geheim", "Via": "1.1 p"}, "127.0.0.1", 200),
         ("geheim", {}, "127.0.0.1", 404),
         ("geheim", {"Authorization": "Bearer falsch"}, "127.0.0.1", 404),
         ("geheim", {"Authorization": "Bearer geheim"}, "192.0.2.1", 200),
@@ -37,6 +46,22 @@ def test_who_may_read(client, db, settings, token, headers, remote, status):
     response = client.get("/metrics", headers=headers, REMOTE_ADDR=remote)
     assert response.status_code == status
     assert ("django_http" in response.content.decode()) is (status == 200)
+
+
+@pytest.mark.parametrize("trusted", [[], ["127.0.0.0/8"]])
+def test_a_trusted_proxy_reads_no_metrics_for_others(client, db, settings, trusted):
+    settings.TRUSTED_PROXIES = networks(trusted)
+    for hop in ("127.0.0.1", "192.0.2.1"):
+        headers = {"X-Forwarded-For": hop}
+        assert client.get("/metrics", headers=headers, REMOTE_ADDR="127.0.0.1").status_code == 404
+
+
+@pytest.mark.parametrize(("token", "found"), [("", ["operations.W001"]), ("geheim", [])])
+def test_production_is_warned_that_metrics_have_no_token(settings, token, found):
+    settings.METRICS_TOKEN = token
+    messages = checks.run_checks(tags=["security"], include_deployment_checks=True)
+    assert [message.id for message in messages if message.id.startswith("operations")] == found
+    assert not [m for m in checks.run_checks(tags=["security"]) if m.id.startswith("operations")]
 
 
 def test_analyses_queue_and_workers(client, db):
