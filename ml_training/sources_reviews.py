@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 from accounts.models import Doctor
 from inference.models import Review
 from operations.services import access_record
+from radiology.errors import StorageUnavailableError
 from radiology.models import Radiograph
 from radiology.warnings import age_in_years
 
@@ -136,5 +137,11 @@ def pseudonym(kind: str, key: object) -> str:
 
 
 def _read(case: Case) -> bytes:
-    with Radiograph._meta.get_field("file").storage.open(case.path, "rb") as file:
-        return file.read()
+    """The stored file. A storage that fails is not a file that is not there: see ``Source``."""
+    try:
+        with Radiograph._meta.get_field("file").storage.open(case.path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise StorageUnavailableError from error

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import F
 
 from inference.models import Review
@@ -155,6 +155,24 @@ def test_no_identity_leaves(tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == 4
     assert all(row["sex"] and row["age"] and row["view"] == "PA" for row in rows)
+
+
+def test_a_storage_that_fails_ends_the_build_and_refuses_nothing(tmp_path, settings, fail_storage):
+    for number in range(3):
+        review(RadiographFactory(rows=200 + number), "normal")
+    arguments = ["dataset", "build", "--reviews", "--out", str(tmp_path / "out")]
+    before = settings.STORAGES
+    fail_storage()
+
+    with pytest.raises(CommandError, match=r"does not answer at the moment.*takes it up"):
+        call_command(*arguments, verbosity=0)
+
+    assert not (tmp_path / "out").exists()
+    settings.STORAGES = before
+    call_command(*arguments, verbosity=0)
+    facts = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert sum(facts["images"].values()) == 3
+    assert facts["refused"]["count"] == 0
 
 
 def test_another_key_gives_other_names(settings):

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 
 import cv2
 import numpy as np
@@ -53,6 +54,86 @@ def test_reads_counts_and_fingerprints(tmp_path):
     assert read_dataset(tmp_path / "index.csv").fingerprint == dataset.fingerprint
     cv2.imwrite(str(tmp_path / rows[0]["file"]), np.zeros((9, 9), np.uint8))
     assert read_dataset(tmp_path / "index.csv").fingerprint != dataset.fingerprint
+
+
+def test_reads_what_is_known_of_each_image_by_either_name(tmp_path):
+    rows = synthetic_rows(tmp_path, each=1)
+    for number, row in enumerate(rows):
+        row |= {
+            "image_id": f"i{number}",
+            "patient": row.pop("nih_patient"),
+            "sex": "F",
+            "age": ("", "412", "61.5")[number % 3],
+            "view": "AP",
+        }
+    write_index(tmp_path, rows)
+    found = read_dataset(tmp_path)
+    train = found.splits["train"]
+    order = [int(name[1:]) for name in train.ids]
+    assert sorted(order) == [0, 1, 2]
+    assert train.sexes.tolist() == ["F"] * 3
+    assert train.views.tolist() == ["AP"] * 3
+    ages = dict(zip(order, train.ages, strict=True))
+    assert np.isnan(ages[0])
+    assert np.isnan(ages[1])  # nobody's age
+    assert ages[2] == 61.5
+
+    # What a network may learn from is part of the fingerprint, the names of columns are not.
+    for row in rows:
+        row |= {"patientId": row.pop("image_id"), "nih_patient": row.pop("patient")}
+    write_index(tmp_path, rows)
+    assert read_dataset(tmp_path).fingerprint == found.fingerprint
+    rows[0]["sex"] = "M"
+    write_index(tmp_path, rows)
+    assert read_dataset(tmp_path).fingerprint != found.fingerprint
+
+
+def test_an_index_without_splits_is_of_one_split(tmp_path):
+    rows = [
+        {key: row[key] for key in ("file", "label", "nih_patient")}
+        for row in synthetic_rows(tmp_path, each=2)
+    ]
+    write_index(tmp_path, rows)
+    with pytest.raises(DatasetInvalidError):
+        read_dataset(tmp_path / "index.csv")
+
+    splits = read_dataset(tmp_path / "index.csv", split="train").splits
+
+    assert len(splits["train"].images) == len(splits["train"].truth) == 18
+    for name in ("val", "test"):
+        assert len(splits[name].images) == 0
+        assert splits[name].ages.shape == splits[name].truth.shape == (0,)
+    assert set(splits["train"].origins) == {""}
+
+
+def test_an_image_that_is_not_what_its_checksum_says_is_an_error(tmp_path):
+    rows = synthetic_rows(tmp_path, each=1)
+    for row in rows:
+        content = (tmp_path / row["file"]).read_bytes()
+        row["sha256"] = hashlib.sha256(content).hexdigest()
+    write_index(tmp_path, rows)
+    read_dataset(tmp_path)
+    cv2.imwrite(str(tmp_path / rows[3]["file"]), np.zeros((9, 9), np.uint8))
+
+    with pytest.raises(DatasetInvalidError, match="val-normal-0"):
+        read_dataset(tmp_path)
+
+
+def test_images_beyond_the_memory_are_read_each_time(tmp_path, monkeypatch):
+    synthetic_rows(tmp_path)
+    all_held = read_dataset(tmp_path)
+    monkeypatch.setattr("ml_training.datasets.HELD_BYTES", 5 * 64 * 64)
+    some_held = read_dataset(tmp_path)
+
+    assert sum(len(split.images.held) for split in some_held.splits.values()) == 5
+    for name, split in some_held.splits.items():
+        assert len(split.images) == 12
+        pairs = zip(split.images, all_held.splits[name].images, strict=True)
+        assert all(np.array_equal(one, other) for one, other in pairs)
+        assert np.array_equal(split.images[-1], all_held.splits[name].images[11])
+        assert len(split.images[2:5]) == 3
+        with pytest.raises(IndexError):
+            split.images[12]
 
 
 def test_a_patient_in_two_splits_is_an_error(tmp_path):

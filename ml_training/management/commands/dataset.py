@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import override
 
 from inference.models import LABELS
-from pneumoniapp.errors import CodedError
+from pneumoniapp.errors import CodedError, RetriableError
 
 
 class Command(BaseCommand):
@@ -68,16 +68,16 @@ class Command(BaseCommand):
 
     def handle(self, *, action: str, verbosity: int, **options) -> None:
         self.quiet = verbosity == 0
-        try:
-            # Logs and files of an operator are in one language; the report has its own.
-            with override("en"):
+        # An operator's output is in one language; a report has its own.
+        with override("en"):
+            try:
                 getattr(self, action)(**options)
-        except CodedError as error:
-            raise CommandError(f"{error.code}: {error}") from error
-        except ImportError as error:
-            raise CommandError(
-                f"Datasets need requirements/training.txt ({error.name} is missing)."
-            ) from error
+            except CodedError as error:
+                raise CommandError(f"{error.code}: {error}") from error
+            except ImportError as error:
+                raise CommandError(
+                    f"Datasets need requirements/training.txt ({error.name} is missing)."
+                ) from error
 
     def build(self, *, out: Path, **options) -> None:
         from ml_training.dataset_build import build_dataset, cores
@@ -95,10 +95,11 @@ class Command(BaseCommand):
                 workers=max(1, options["workers"] or cores()),
                 **{key: options[key] for key in ("seed", "validation", "test", "max_side", "name")},
             )
-        except OSError as error:
+        except (OSError, RetriableError, KeyboardInterrupt) as error:
+            what = getattr(error, "strerror", None) or str(error) or "Interrupted"
             raise CommandError(
-                f"{error.strerror or error}: {out} was not built; the same command takes it "
-                "up where it stopped."
+                f"{what.rstrip('.')}: {out} was not built; the same command takes it up where "
+                "it stopped."
             ) from error
         for image, code in facts["refused"]["images"].items():
             self.stdout.write(f"refused: {image} {code}")
