@@ -27,8 +27,8 @@ def contrast_stretch(image: np.ndarray) -> np.ndarray:
     return np.clip(table, 0, 1).astype(np.float32)[image]
 
 
-def model_input(rendered: np.ndarray) -> np.ndarray:
-    """The network's input, float32 (256, 256, 3) in [0, 1], of ``rendered``, uint8 (H, W).
+def model_input(rendered: np.ndarray, size: int = INPUT_SIZE) -> np.ndarray:
+    """The network's input, float32 (size, size, 3) in [0, 1], of ``rendered``, uint8 (H, W).
 
     Resized to a square whatever its shape, as the radiographs of the training data were
     (docs/decisions/0004), averaging areas when it shrinks; stretched; grey three times.
@@ -36,10 +36,10 @@ def model_input(rendered: np.ndarray) -> np.ndarray:
     """
     if rendered.dtype != np.uint8 or rendered.ndim != 2 or not rendered.size:
         raise ValueError("expected uint8 (H, W)")
-    shrinks = min(rendered.shape) >= INPUT_SIZE
+    shrinks = min(rendered.shape) >= size
     resized = cv2.resize(
         rendered,
-        (INPUT_SIZE, INPUT_SIZE),
+        (size, size),
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
     return np.repeat(contrast_stretch(resized)[..., np.newaxis], 3, axis=2)
