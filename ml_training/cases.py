@@ -38,11 +38,6 @@ class Cases:
         """The cases at ``places`` (indices or bool)."""
         return Cases(**{f.name: getattr(self, f.name)[places] for f in fields(self)})
 
-    def places(self, ids: np.ndarray) -> np.ndarray:
-        """Where ``ids`` are, int; raises ``KeyError`` for one that is not here."""
-        where = {name: place for place, name in enumerate(self.ids.tolist())}
-        return np.array([where[name] for name in ids.tolist()], dtype=int)
-
 
 def join(parts: list[Cases]) -> Cases:
     """The cases of several splits, one after another."""

@@ -43,3 +43,8 @@ class DatasetDamagedError(PermanentError):
 class ImageMissingError(PermanentError):
     code = "image_missing"
     sentence = _("The file of this image is not there.")
+
+
+class RunInvalidError(PermanentError):
+    code = "run_invalid"
+    sentence = _("%(folder)s cannot be compared: %(reason)s.")
