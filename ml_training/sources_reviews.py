@@ -96,7 +96,7 @@ def reviews_source() -> Source:
         action="read",
         object_type="inference.review",
         object_id=(
-            f"{timezone.now():%Y%m%dT%H%M%S.%f} reviews={reviews} radiographs={len(verdicts)}"
+            f"{timezone.now():%Y%m%dT%H%M%S.%f}:reviews={reviews}:radiographs={len(verdicts)}"
         ),
     )
     return source

@@ -211,7 +211,7 @@ def test_the_command_is_audited_each_time(tmp_path):
 
     events = AccessEvent.objects.filter(object_type="inference.review", action="read")
     assert events.count() == 2
-    assert events.filter(actor=None, object_id__endswith=" reviews=2 radiographs=1").count() == 2
+    assert events.filter(actor=None, object_id__endswith=":reviews=2:radiographs=1").count() == 2
 
 
 def test_reads_many_reviews_with_few_queries(django_assert_num_queries):
