@@ -9,6 +9,7 @@ urlpatterns = [
     path("radiographs/", views.reading_list, name="list"),
     path("radiographs/<uuid:pk>/", views.reading_page, name="reading"),
     path("radiographs/<uuid:pk>/status/", views.reading_status, name="status"),
+    path("radiographs/<uuid:pk>/result/", views.reading_result, name="result"),
     path("radiographs/<uuid:pk>/retry/", views.reading_retry, name="retry"),
     path("analyses/<uuid:pk>/map.png", views.reading_map, name="map"),
     path("analyses/<uuid:pk>/review/", views.reading_review, name="review"),

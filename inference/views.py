@@ -73,7 +73,7 @@ def _render_reading(request, analysis, review_form=None, status: int = 200) -> H
     context = {
         "reading": ReadingView(analysis),
         "review_form": review_form or ReviewForm(analysis=analysis),
-        "known": "known" in request.GET,
+        "known": request.GET.get("known", ""),
     }
     return render(request, "readings/reading.html", context, status=status)
 
@@ -98,6 +98,22 @@ def reading_status(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "review_form": ReviewForm(analysis=analysis) if changed else None,
     }
     return render(request, "readings/_status.html", context)
+
+
+@require_GET
+@never_cache
+@practising_doctor_required
+def reading_result(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One reading in a line, for a page that shows several; it asks until the end.
+
+    ``shown`` names the status that the line shows: while it is the same, the answer is empty.
+    """
+    analysis = _analysis_or_404(request, pk)
+    if request.GET.get("shown") == analysis.status:
+        return HttpResponse(status=204)
+    if analysis.is_finished:
+        access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+    return render(request, "readings/_line.html", {"analysis": analysis})
 
 
 @require_POST

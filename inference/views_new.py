@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import practising_doctor_required
@@ -37,17 +40,47 @@ class Outcome:
     name: str
     reading: Reading | None = None
     error: CodedError | None = None
+    acquired_on: dt.date | None = None
+
+    @property
+    def date_was_kept(self) -> bool:
+        """Whether a date was typed for a radiograph that is stored with another one."""
+        if not self.reading or self.reading.created or not self.acquired_on:
+            return False
+        return self.acquired_on != self.reading.radiograph.acquired_on
 
     @property
     def warnings(self) -> list[str]:
-        entries = warnings_now(self.reading.radiograph) if self.reading else []
-        return [warning_sentence(entry) for entry in entries]
+        if not self.reading:
+            return []
+        radiograph = self.reading.radiograph
+        sentences = [warning_sentence(entry) for entry in warnings_now(radiograph)]
+        if self.date_was_kept:
+            day = date_format(radiograph.acquired_on, "DATE_FORMAT")
+            sentences.insert(
+                0,
+                _(
+                    "The date that you typed was not used: this radiograph is stored with the "
+                    "date %(date)s."
+                )
+                % {"date": day},
+            )
+        return sentences
+
+    @property
+    def url(self) -> str:
+        """The page of the reading; its query says what there is to say of the upload."""
+        url = reverse("inference:reading", args=[self.reading.radiograph.pk])
+        if self.reading.created:
+            return url
+        return f"{url}?known={'date' if self.date_was_kept else 1}"
 
     def as_json(self) -> dict:
         if self.error:
             return {"error": {"code": self.error.code, "sentence": str(self.error)}}
         return {
-            "url": reverse("inference:reading", args=[self.reading.radiograph.pk]),
+            "url": self.url,
+            "result_url": reverse("inference:result", args=[self.reading.radiograph.pk]),
             "created": self.reading.created,
             "warnings": self.warnings,
         }
@@ -59,7 +92,7 @@ def reading_new(request: HttpRequest) -> HttpResponse:
     """Send one or more radiographs of one patient, an old or a new one.
 
     The page's script sends each file in a request of its own and asks for JSON:
-    ``{"patient": key, "results": [{"url", "created", "warnings"} | {"error"}]}``, or
+    ``{"patient": key, "results": [{"url", "result_url", "created", "warnings"} | {"error"}]}``, or
     ``{"errors": {field: [{"message", "code"}]}}``. Without the script the answer is a page.
     """
     if request.method == "GET" or request.POST.get("action") == "search":
@@ -82,15 +115,16 @@ def reading_new(request: HttpRequest) -> HttpResponse:
 
 def _submit(request, file, patient, patient_form, form) -> tuple[Outcome, Patient | None]:
     """Send one file; a new patient is kept only together with an accepted file."""
+    acquired_on = form.cleaned_data["acquired_on"]
     try:
         arguments = {
             "uploaded_by": request.user,
             "file": examine(file),
-            "acquired_on": form.cleaned_data["acquired_on"],
+            "acquired_on": acquired_on,
         }
         if patient:
             reading = reading_submit(patient=patient, **arguments)
-            return Outcome(file.name, reading=reading), patient
+            return Outcome(file.name, reading=reading, acquired_on=acquired_on), patient
         with files_removed_on_failure(), transaction.atomic():
             owner = patient_form.create(owner=request.user, request=request)
             if owner is None:
@@ -98,7 +132,7 @@ def _submit(request, file, patient, patient_form, form) -> tuple[Outcome, Patien
             reading = reading_submit(patient=owner, **arguments)
     except CodedError as error:
         return Outcome(file.name, error=error), patient
-    return Outcome(file.name, reading=reading), owner
+    return Outcome(file.name, reading=reading, acquired_on=acquired_on), owner
 
 
 def _answer(request, form, patient_form, outcomes, patient) -> HttpResponse:
@@ -114,8 +148,7 @@ def _answer(request, form, patient_form, outcomes, patient) -> HttpResponse:
         if reading is None:
             form.add_error("files", str(errors[0]))
             return _page(request, form, patient_form, status=status)
-        url = reverse("inference:reading", args=[reading.radiograph.pk])
-        return redirect(url if reading.created else f"{url}?known=1")
+        return redirect(outcomes[0].url)
     context = {"outcomes": outcomes, "patient": patient}
     return render(request, "readings/sent.html", context, status=status)
 

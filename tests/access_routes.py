@@ -151,6 +151,7 @@ PAGES = [
     Route("inference:list", "GET", PRACTISING),
     Route("inference:reading", "GET", OWNER, radiograph),
     Route("inference:status", "GET", OWNER, radiograph),
+    Route("inference:result", "GET", OWNER, radiograph),
     Route("inference:retry", "POST", OWNER | {"owner": "onward"}, failed_radiograph),
     Route(
         "inference:review",

@@ -112,7 +112,7 @@
 
   const patient = () => form.querySelector("input[name=patient]:checked");
   const known = (name) => entries.filter(({ header }) => header?.fields[name])
-    .map(({ header }) => header.fields[name]);
+    .map(({ header, file }) => ({ ...header.fields[name], file: file.name }));
 
   // Fill what is empty, compare what is not. What a person typed is never changed.
   const useHeaders = () => {
@@ -157,9 +157,15 @@
     const day = fact.on || form.elements.acquired_on.value;
     return Boolean(day) && Math.abs(ageOn(day, value) - fact.age) > 1;
   };
-  const mismatches = (facts, value) => [...new Set(
-    facts.filter((fact) => disagrees(fact, value)).map(({ mismatch }) => mismatch),
-  )];
+  // Each sentence once; with several files chosen, the names of those that it is about.
+  const mismatches = (facts, value) => {
+    const files = new Map();
+    for (const { mismatch, file } of facts.filter((fact) => disagrees(fact, value))) {
+      files.set(mismatch, [...(files.get(mismatch) ?? []), file]);
+    }
+    return [...files].map(([sentence, names]) => (
+      entries.length > 1 ? `${names.join(", ")}: ${sentence}` : sentence));
+  };
 
   const paragraph = (text) => {
     const element = document.createElement("p");
@@ -292,14 +298,27 @@
 
   const accept = (entry, result) => {
     entry.accepted = true;
-    entry.url = result.created ? result.url : `${result.url}?known=1`;
+    entry.url = result.url;
     entry.line.dataset.state = "accepted";
     part(entry, "remove").remove();
     const link = part(entry, "link");
     link.href = entry.url;
     link.hidden = false;
     setWarnings(entry, result.warnings);
-    show(part(entry, "state"), result.created ? texts.accepted : texts.known);
+    show(part(entry, "state"), result.created ? "" : texts.known);
+    showResult(entry, result.result_url);
+  };
+
+  // The reading in a line, which asks by itself until it is ready. A single file leads to its page.
+  const showResult = (entry, url) => {
+    if (entries.length === 1) return;
+    const line = document.createElement("div");
+    line.textContent = texts.accepted;
+    for (const [name, value] of [["get", url], ["trigger", "load"], ["swap", "outerHTML"]]) {
+      line.setAttribute(`hx-${name}`, value);
+    }
+    part(entry, "results").replaceChildren(line);
+    window.htmx.process(line);
   };
 
   const sendAll = async () => {

@@ -80,7 +80,14 @@ def test_a_new_patient_and_a_file_become_a_reading(doctor_client, doctor):
     assert response.status_code == 200
     assert response.json() == {
         "patient": str(patient.pk),
-        "results": [{"url": reading_url(radiograph), "created": True, "warnings": []}],
+        "results": [
+            {
+                "url": reading_url(radiograph),
+                "result_url": reverse("inference:result", args=[radiograph.pk]),
+                "created": True,
+                "warnings": [],
+            }
+        ],
     }
     assert (patient.owner, patient.identifier) == (doctor, "IPP 9")
     assert (radiograph.patient, radiograph.acquired_on) == (patient, dt.date(2024, 1, 15))
@@ -119,10 +126,11 @@ def test_the_same_file_again_leads_to_the_reading_there_is(doctor_client, doctor
     first = send(doctor_client, fields, upload(content)).json()["results"][0]
     again = send(doctor_client, fields, upload(content)).json()["results"][0]
     assert (first["created"], again["created"]) == (True, False)
-    assert first["url"] == again["url"]
+    assert again["url"] == first["url"] + "?known=1"
     page = send(doctor_client, fields, upload(content), json=False)
     assert page.url == first["url"] + "?known=1"
     assert "sent this radiograph before" in doctor_client.get(page.url).text
+    assert "date that you typed" not in doctor_client.get(page.url).text
     assert Radiograph.objects.count() == Analysis.objects.count() == 1
 
 
@@ -148,6 +156,21 @@ def test_a_header_that_disagrees_is_said_and_never_obeyed(doctor_client):
 # --- Several files -------------------------------------------------------------------------
 
 
+def test_a_date_typed_for_a_known_radiograph_is_not_ignored_in_silence(doctor_client, doctor):
+    patient, content = PatientFactory(owner=doctor), dicom_bytes()
+    fields = {"patient": str(patient.pk), "acquired_on": "2024-01-15"}
+    assert send(doctor_client, fields, upload(content)).json()["results"][0]["warnings"] == []
+    same = send(doctor_client, fields, upload(content)).json()["results"][0]
+    assert (same["warnings"], same["url"][-7:]) == ([], "known=1")
+    fields["acquired_on"] = "2024-02-01"
+    other = send(doctor_client, fields, upload(content)).json()["results"][0]
+    assert "stored with the date 15 Jan 2024" in other["warnings"][0]
+    assert "the date that you typed was not used" in doctor_client.get(other["url"]).text
+    page = send(doctor_client, fields, upload(content), upload(content), json=False)
+    assert page.text.count("stored with the date 15 Jan 2024") == 2
+    assert Radiograph.objects.get().acquired_on == dt.date(2024, 1, 15)
+
+
 def test_each_file_has_its_own_result_and_its_own_date(doctor_client, doctor):
     content = dicom_bytes(StudyDate="20200101", AcquisitionDate="20200101")
     files = [upload(b"rubbish" * 50, "a.dcm"), upload(content), upload(), upload(content)]
@@ -166,7 +189,9 @@ def test_without_script_each_file_has_a_line(doctor_client):
     response = send(doctor_client, NEW_PATIENT, *files, json=False)
     assert response.status_code == 200
     assert "broken.dcm" in response.text
-    assert reading_url(Radiograph.objects.get()) in response.text
+    radiograph = Radiograph.objects.get()
+    assert reading_url(radiograph) in response.text
+    assert f"{reverse('inference:result', args=[radiograph.pk])}?shown=queued" in response.text
     refused = send(doctor_client, NEW_PATIENT | {"identifier": "X"}, *files[:1] * 2, json=False)
     assert 400 <= refused.status_code < 500
 

@@ -223,6 +223,33 @@ def test_the_question_is_cheap(doctor_client, patient, django_assert_num_queries
         doctor_client.get(status_url(analysis), {"shown": "queued"})
 
 
+def test_a_line_follows_its_reading_to_the_end(
+    doctor_client, doctor, patient, django_assert_num_queries
+):
+    analysis = AnalysisFactory(radiograph__patient=patient, queued=True)
+    url = reverse("inference:result", args=[analysis.radiograph_id])
+    line = doctor_client.get(url).text
+    assert f'hx-get="{url}?shown=queued" hx-trigger="every 2s"' in line
+    with django_assert_num_queries(3):  # session, doctor, reading
+        same = doctor_client.get(url, {"shown": "queued"})
+    assert (same.status_code, same.text) == (204, "")
+    Analysis.objects.update(status="running")
+    assert "?shown=running" in doctor_client.get(url, {"shown": "queued"}).text
+    assert not AccessEvent.objects.filter(action="read").exists()
+    Analysis.objects.update(status="failed", error_code="blank_image")
+    line = doctor_client.get(url, {"shown": "running"}).text
+    assert "The image is blank" in line
+    assert "hx-get" not in line
+    assert AccessEvent.objects.filter(action="read", actor=doctor).count() == 1
+
+
+def test_a_finished_line_shows_class_probability_and_certainty(doctor_client, analysis):
+    line = doctor_client.get(reverse("inference:result", args=[analysis.radiograph_id])).text
+    assert analysis.get_label_display() in line
+    assert "85%" in line
+    assert "hx-get" not in line
+
+
 def test_a_reading_that_nobody_takes_says_so(doctor_client, patient):
     long_ago = timezone.now() - timedelta(seconds=30)
     analysis = AnalysisFactory(radiograph__patient=patient, queued=True, queued_at=long_ago)
