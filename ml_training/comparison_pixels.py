@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from . import localisation, shortcuts
-from .comparison import LATENCY_IMAGES, SPLITS, Candidate, Comparison, joined_features, latencies
+from .comparison import LATENCY_IMAGES, Comparison, joined_features, latencies
+from .comparison_candidates import SPLITS, Candidate
 from .served import Outputs, read_image
 
 # Maps compared with those of a randomised network: as many as a minute allows.

@@ -1,0 +1,78 @@
+"""``manage.py compare RUN... --out report.html``: measure trained models side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import override
+
+from pneumoniapp.errors import CodedError
+
+
+class Command(BaseCommand):
+    help = (
+        "Compare run folders or exported model folders on the same cases: one HTML file with "
+        "every figure and its interval."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run or model folder")
+        parser.add_argument("--out", type=Path, default=Path("comparison.html"), metavar="HTML")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="the figures as JSON too")
+        parser.add_argument(
+            "--index", type=Path, metavar="CSV", help="default: the one of the first run's config"
+        )
+        parser.add_argument("--split", choices=("test", "val"), default="test")
+        parser.add_argument(
+            "--boxes", type=Path, metavar="CSV", help="default: boxes.csv beside the index"
+        )
+        parser.add_argument(
+            "--learning-curve",
+            type=Path,
+            metavar="JSON",
+            dest="growth",
+            help="a result of manage.py learning_curve, shown as well",
+        )
+        parser.add_argument("--language", choices=("fr", "en"), default="fr")
+
+    def handle(self, *, runs: list[Path], out: Path, language: str, **options) -> None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        try:
+            from ml_training.comparison import compare
+            from ml_training.comparison_report import figures_of, render
+        except ImportError as error:
+            raise CommandError(
+                f"Comparing needs requirements/training.txt ({error.name} is missing)."
+            ) from error
+        wanted = {name: options[name] for name in ("index", "split", "boxes", "growth")}
+        for path in [*runs, *(wanted[n] for n in ("index", "boxes", "growth") if wanted[n])]:
+            if not path.exists():
+                raise CommandError(f"{path} is not there.")
+        try:
+            comparison = compare(runs, say=self._say, **wanted)
+        except CodedError as error:
+            with override("en"):
+                raise CommandError(str(error)) from error
+        with override(language):
+            out.write_text(render(comparison), encoding="utf-8")
+        if options["json"]:
+            options["json"].write_text(json.dumps(figures_of(comparison), indent=2) + "\n")
+        for candidate in comparison.candidates:
+            found = comparison.figures[candidate.name][comparison.split]
+            self.stdout.write(
+                f"{candidate.name}: n {found['n']}"
+                + "".join(
+                    f" {name} {found[name]:.3f} ({low:.3f}-{high:.3f})"
+                    for name in ("macro_auroc", "accuracy", "mean_class_accuracy", "ece")
+                    for low, high in [found["intervals_95"][name]]
+                    if found[name] is not None
+                )
+            )
+        self.stdout.write(f"{out}")
+
+    def _say(self, sentence: str) -> None:
+        self.stderr.write(f"{sentence} ...")
