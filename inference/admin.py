@@ -86,7 +86,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
             self.message_user(request, _("Choose one version."), messages.ERROR)
             return
         try:
-            promotion = model_promote(model_version=versions[0], by=request.user)
+            promotion = model_promote(model_version=versions[0], by=request.user, request=request)
         except CodedError as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
@@ -98,7 +98,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     )
     def rollback(self, request, queryset) -> None:
         try:
-            promotion = model_rollback(by=request.user)
+            promotion = model_rollback(by=request.user, request=request)
         except CodedError as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
@@ -154,7 +154,7 @@ class AnalysisAdmin(ReadOnlyAdmin):
         done = refused = 0
         for analysis in queryset.filter(pk__in=self.get_queryset(request).values("pk")):
             try:
-                analysis_requeue(analysis=analysis, requested_by=request.user)
+                analysis_requeue(analysis=analysis, requested_by=request.user, request=request)
                 done += 1
             except CodedError:
                 refused += 1

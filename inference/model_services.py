@@ -103,16 +103,16 @@ def _copy(source: Path, target: Path, facts: dict) -> None:
         shutil.rmtree(leaving, ignore_errors=True)
 
 
-def model_promote(*, model_version: ModelVersion, by=None) -> Promotion:
+def model_promote(*, model_version: ModelVersion, by=None, request=None) -> Promotion:
     """Put ``model_version`` into production; workers use it from their next reading on.
 
     Its files in ``MODEL_ROOT`` are compared with the registered checksums first. Raises
     :class:`AlreadyInProductionError` or :class:`ModelFolderInvalidError`.
     """
-    return _move(model_version, Promotion.Kind.PROMOTE, by)
+    return _move(model_version, Promotion.Kind.PROMOTE, by, request)
 
 
-def model_rollback(*, by=None) -> Promotion:
+def model_rollback(*, by=None, request=None) -> Promotion:
     """Go back to the version that the present one replaced when it was promoted.
 
     A second rollback goes one further back, not forward again. Raises
@@ -128,7 +128,7 @@ def model_rollback(*, by=None) -> Promotion:
         )
         if present is None or promotion is None or promotion.previous is None:
             raise NoPreviousVersionError
-        return _move(promotion.previous, Promotion.Kind.ROLLBACK, by)
+        return _move(promotion.previous, Promotion.Kind.ROLLBACK, by, request)
 
 
 def _lock_versions() -> ModelVersion | None:
@@ -137,7 +137,7 @@ def _lock_versions() -> ModelVersion | None:
     return next((version for version in versions if version.in_production), None)
 
 
-def _move(target: ModelVersion, kind: str, by) -> Promotion:
+def _move(target: ModelVersion, kind: str, by, request=None) -> Promotion:
     check_files(version_directory(target), target.facts)
     with transaction.atomic():
         present = _lock_versions()
@@ -149,7 +149,7 @@ def _move(target: ModelVersion, kind: str, by) -> Promotion:
         promotion = Promotion(model_version=target, previous=present, kind=kind, by=by)
         promotion.full_clean()
         promotion.save(force_insert=True)
-        access_record(actor=by, action="update", obj=target)
+        access_record(actor=by, action="update", obj=target, request=request)
     target.in_production = True
     log.info("model_promoted", model=str(target), kind=kind, previous=str(present or ""))
     return promotion

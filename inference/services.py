@@ -67,18 +67,23 @@ class Reading:
     created: bool
 
 
-def reading_submit(*, patient, uploaded_by, file, acquired_on=None) -> Reading:
+def reading_submit(*, patient, uploaded_by, file, acquired_on=None, request=None) -> Reading:
     """Receive one DICOM file and queue its analysis, both or neither.
 
     ``file`` is a seekable file, or what ``radiology.intake.examine`` made of it before a
-    transaction of the caller's began.
+    transaction of the caller's began. ``request``, here and below, only feeds the record of
+    access.
 
     The task is sent after the commit. A broker that is down changes nothing for the
     caller: the row is queued and the sweeper sends it later. Raises what
     ``radiology.services.radiograph_stored`` raises.
     """
     with radiograph_stored(
-        patient=patient, uploaded_by=uploaded_by, file=file, acquired_on=acquired_on
+        patient=patient,
+        uploaded_by=uploaded_by,
+        file=file,
+        acquired_on=acquired_on,
+        request=request,
     ) as (radiograph, created):
         analysis = None if created else radiograph.analyses.current().first()
         if analysis is None:
@@ -86,7 +91,7 @@ def reading_submit(*, patient, uploaded_by, file, acquired_on=None) -> Reading:
     return Reading(radiograph, analysis, created)
 
 
-def analysis_request(*, radiograph: Radiograph, requested_by) -> Analysis:
+def analysis_request(*, radiograph: Radiograph, requested_by, request=None) -> Analysis:
     """Queue a new analysis of ``radiograph``, with the version then in production.
 
     It becomes the current one; earlier ones are kept. Raises :class:`AnalysisInProgressError`
@@ -100,7 +105,7 @@ def analysis_request(*, radiograph: Radiograph, requested_by) -> Analysis:
                 raise AnalysisInProgressError
             radiograph.analyses.current().update(is_current=None)
         analysis = _analysis_create(radiograph, requested_by)
-        access_record(actor=requested_by, action="create", obj=analysis)
+        access_record(actor=requested_by, action="create", obj=analysis, request=request)
     return analysis
 
 
@@ -112,7 +117,7 @@ def _analysis_create(radiograph: Radiograph, requested_by) -> Analysis:
     return analysis
 
 
-def analysis_requeue(*, analysis: Analysis, requested_by) -> Analysis:
+def analysis_requeue(*, analysis: Analysis, requested_by, request=None) -> Analysis:
     """Put a failed analysis back into the queue with all its attempts.
 
     Raises :class:`AnalysisNotRetriableError` unless it is failed and the current one.
@@ -134,7 +139,7 @@ def analysis_requeue(*, analysis: Analysis, requested_by) -> Analysis:
         )
         if not updated:
             raise AnalysisNotRetriableError
-        access_record(actor=requested_by, action="update", obj=analysis)
+        access_record(actor=requested_by, action="update", obj=analysis, request=request)
         _send_on_commit(analysis.pk)
     analysis.refresh_from_db()
     return analysis
@@ -249,6 +254,8 @@ def _read(analysis: Analysis) -> bool:
             model_version=analysis.model_version_id,
             label=prediction.label,
             certainty=prediction.certainty,
+            prediction_set=prediction.prediction_set,
+            gate_score=prediction.gate_score,
             map=reading.map,
             timings=reading.timings,
             **{f"p_{label}": value for label, value in prediction.probabilities.items()},
@@ -346,7 +353,7 @@ def _messages_waiting() -> int:
 
 
 def review_create(
-    *, analysis: Analysis, doctor, verdict: str, label: str = "", comment: str = ""
+    *, analysis: Analysis, doctor, verdict: str, label: str = "", comment: str = "", request=None
 ) -> Review:
     """Record a doctor's judgement of a finished analysis; earlier reviews are kept.
 
@@ -366,5 +373,5 @@ def review_create(
     review.full_clean(exclude=["analysis", "doctor"])
     with transaction.atomic():
         review.save(force_insert=True)
-        access_record(actor=doctor, action="create", obj=review)
+        access_record(actor=doctor, action="create", obj=review, request=request)
     return review

@@ -122,7 +122,7 @@ def reading_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Send a failed reading to the queue again."""
     analysis = _analysis_or_404(request, pk)
     try:
-        analysis_requeue(analysis=analysis, requested_by=request.user)
+        analysis_requeue(analysis=analysis, requested_by=request.user, request=request)
     except CodedError as error:
         messages.error(request, str(error))
     return redirect("inference:reading", pk)
@@ -139,7 +139,9 @@ def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     form = ReviewForm(request.POST, analysis=analysis)
     if form.is_valid():
         try:
-            review_create(analysis=analysis, doctor=request.user, **form.cleaned_data)
+            review_create(
+                analysis=analysis, doctor=request.user, request=request, **form.cleaned_data
+            )
         except CodedError as error:
             form.add_error(None, str(error))
         else:

@@ -121,6 +121,7 @@ def _submit(request, file, patient, patient_form, form) -> tuple[Outcome, Patien
             "uploaded_by": request.user,
             "file": examine(file),
             "acquired_on": acquired_on,
+            "request": request,
         }
         if patient:
             reading = reading_submit(patient=patient, **arguments)

@@ -12,6 +12,7 @@ from typing import BinaryIO
 import structlog
 from django.core.files import File
 from django.db import IntegrityError, transaction
+from django.http import HttpRequest
 from django.utils import timezone
 
 from operations.services import access_record
@@ -66,13 +67,19 @@ def _remove(file) -> None:
 
 
 def radiograph_receive(
-    *, patient: Patient, uploaded_by, file: BinaryIO | Incoming, acquired_on: dt.date | None = None
+    *,
+    patient: Patient,
+    uploaded_by,
+    file: BinaryIO | Incoming,
+    acquired_on: dt.date | None = None,
+    request: HttpRequest | None = None,
 ) -> tuple[Radiograph, bool]:
     """Store one received DICOM file for ``patient``: (radiograph, whether it is new).
 
     - ``file``: a seekable file, or what ``radiology.intake.examine`` made of it before the
       transaction began.
     - ``acquired_on``: the day of the radiograph; by default the one in its header.
+    - ``request`` only feeds the record of access.
 
     A file whose SOP Instance UID this doctor has already is that radiograph, and nothing is
     written. What disagrees with the patient stands in ``warnings``; the patient is never
@@ -85,7 +92,11 @@ def radiograph_receive(
     ``StorageUnavailableError``.
     """
     with radiograph_stored(
-        patient=patient, uploaded_by=uploaded_by, file=file, acquired_on=acquired_on
+        patient=patient,
+        uploaded_by=uploaded_by,
+        file=file,
+        acquired_on=acquired_on,
+        request=request,
     ) as (radiograph, created):
         pass
     return radiograph, created
@@ -93,7 +104,12 @@ def radiograph_receive(
 
 @contextmanager
 def radiograph_stored(
-    *, patient: Patient, uploaded_by, file: BinaryIO | Incoming, acquired_on: dt.date | None = None
+    *,
+    patient: Patient,
+    uploaded_by,
+    file: BinaryIO | Incoming,
+    acquired_on: dt.date | None = None,
+    request: HttpRequest | None = None,
 ) -> Iterator[tuple[Radiograph, bool]]:
     """:func:`radiograph_receive` with room for more rows: the block runs in its transaction.
 
@@ -114,7 +130,9 @@ def radiograph_stored(
             _store_file(radiograph, incoming)
             with transaction.atomic():
                 if _inserted(radiograph):
-                    access_record(actor=uploaded_by, action="create", obj=radiograph)
+                    access_record(
+                        actor=uploaded_by, action="create", obj=radiograph, request=request
+                    )
                     yield radiograph, True
                     return
         # The same file came at the same moment and was first.

@@ -24,6 +24,14 @@ from .access_routes import ALLAUTH, ALLAUTH_ARGUMENTS, API, FILTERS, NOBODY, PAG
 pytestmark = pytest.mark.django_db
 
 OWN_PROGRAM = "program"
+WRITES = {
+    "inference:new",
+    "inference:retry",
+    "inference:review",
+    "api:radiograph-list",
+    "api:analysis-retry",
+    "api:analysis-reviews",
+}
 
 
 @pytest.fixture
@@ -119,6 +127,16 @@ def test_what_is_anothers_looks_like_what_never_was(route, world):
     assert theirs.status_code == never.status_code == 404
     assert strip(theirs) == strip(never)
     assert not AccessEvent.objects.filter(actor=world.accounts["other"], action="read").exists()
+
+
+@pytest.mark.parametrize("route", PAGES + API, ids=str)
+def test_what_is_recorded_says_by_which_route_and_from_where(route, world):
+    AccessEvent.objects.all().delete()
+    ask(route, world, "owner")
+    found = set(AccessEvent.objects.values_list("route", "address"))
+    assert found <= {(route.name, "127.0.0.1")}
+    if route.method == "POST" and route.name in WRITES:
+        assert found, "a write is recorded"
 
 
 def strip(response) -> bytes:

@@ -129,7 +129,12 @@ class RadiographViewSet(ApiViewSet):
                 "birth_date": person["birth_date"],
             }
             patient = patient_known(**who)
-        arguments = {"uploaded_by": request.user, "file": incoming, "acquired_on": acquired_on}
+        arguments = {
+            "uploaded_by": request.user,
+            "file": incoming,
+            "acquired_on": acquired_on,
+            "request": request,
+        }
         if patient is not None:
             return reading_submit(patient=patient, **arguments)
         with files_removed_on_failure(), transaction.atomic():

@@ -96,7 +96,9 @@ class AnalysisViewSet(ApiViewSet):
     )
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk) -> Response:
-        analysis = analysis_requeue(analysis=self.get_analysis(), requested_by=request.user)
+        analysis = analysis_requeue(
+            analysis=self.get_analysis(), requested_by=request.user, request=request
+        )
         return Response(self.get_serializer(analysis).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(
@@ -126,7 +128,9 @@ class AnalysisViewSet(ApiViewSet):
         analysis = self.get_analysis()
         values = ReviewInputSerializer(data=request.data)
         values.is_valid(raise_exception=True)
-        review = review_create(analysis=analysis, doctor=request.user, **values.validated_data)
+        review = review_create(
+            analysis=analysis, doctor=request.user, request=request, **values.validated_data
+        )
         answer = ReviewSerializer(review, context=self.get_serializer_context())
         return Response(answer.data, status=status.HTTP_201_CREATED)
 
