@@ -54,7 +54,7 @@ class AccountAdapter(DefaultAccountAdapter):
         data = form.cleaned_data
         return services.doctor_register(
             email=data["email"],
-            password=data["password1"],
+            password_hash=form.password_hash,
             first_name=data["first_name"],
             last_name=data["last_name"],
             registration_number=data["registration_number"],

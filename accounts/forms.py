@@ -119,9 +119,11 @@ class SignupForm(OwnWords, allauth.SignupForm):
             make_password(self.cleaned_data["password1"])
         return super().try_save(request)
 
-    @transaction.atomic
     def save(self, request: HttpRequest) -> Doctor:
-        return super().save(request)
+        # A hash takes long: inside the transaction everybody else who writes would wait for it.
+        self.password_hash = make_password(self.cleaned_data["password1"])
+        with transaction.atomic():
+            return super().save(request)
 
 
 class LoginForm(OwnWords, allauth.LoginForm):

@@ -36,7 +36,7 @@ EDITABLE = frozenset(
 def doctor_register(
     *,
     email: str,
-    password: str,
+    password_hash: str,
     first_name: str,
     last_name: str,
     registration_number: str,
@@ -45,8 +45,9 @@ def doctor_register(
 ) -> Doctor:
     """Open the account of a doctor who signs up; it waits for the address and for verification.
 
-    Raises ``ValidationError`` for a wrong or taken value, and ``IntegrityError`` when
-    another sign-up took the number or the address in the same moment.
+    ``password_hash`` is what ``make_password`` made, before any transaction began. Raises
+    ``ValidationError`` for a wrong or taken value, and ``IntegrityError`` when another
+    sign-up took the number or the address in the same moment.
     """
     doctor = Doctor(
         email=email,
@@ -54,8 +55,8 @@ def doctor_register(
         last_name=last_name,
         registration_number=registration_number,
         language=language,
+        password=password_hash,
     )
-    doctor.set_password(password)
     doctor.full_clean()
     doctor.save()
     access_record(actor=None, action="create", obj=doctor, request=request)

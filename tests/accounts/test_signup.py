@@ -1,9 +1,11 @@
 """Signing up: every mistake, nothing lost, nothing revealed, confirmation, waiting."""
 
 import re
+from typing import ClassVar
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.db import connection
 from django.shortcuts import resolve_url
@@ -73,6 +75,27 @@ def test_sign_up_confirm_wait(client, django_capture_on_commit_callbacks):
     assert "verification__exact=pending" in to_admin.body
     assert "Élodie" not in to_admin.body
     assert len(mail.outbox) == 2
+
+
+class WatchedHasher(MD5PasswordHasher):
+    """Notes whether a transaction was open while it hashed."""
+
+    algorithm = "watched"
+    in_transaction: ClassVar[list[bool]] = []
+
+    def encode(self, password, salt):
+        self.in_transaction.append(connection.in_atomic_block)
+        return super().encode(password, salt)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_while_the_password_is_hashed(client, settings):
+    settings.PASSWORD_HASHERS = [f"{__name__}.WatchedHasher"]
+    WatchedHasher.in_transaction.clear()
+    assert client.post(SIGNUP, typed()).url == SENT
+    assert Doctor.objects.get(email="new@example.org").check_password(PASSWORD)
+    assert WatchedHasher.in_transaction
+    assert not any(WatchedHasher.in_transaction)
 
 
 def test_without_verification_the_doctor_begins_at_once(
