@@ -22,7 +22,6 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "pneumoniapp.urls"
 WSGI_APPLICATION = "pneumoniapp.wsgi.application"
-ASGI_APPLICATION = "pneumoniapp.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Where the embedded default keeps everything that changes: database, files, broker, models.
 VAR_DIR = environment.var_dir()
