@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .certainty import CertaintyRules, calibrate
 from .errors import ModelFolderInvalidError, ModelUnusableError
-from .models import LABELS, Certainty, ModelVersion
+from .gate import Gate
+from .models import LABELS, ModelVersion
 from .registry import production_version, read_facts, read_file, version_directory
 
 if TYPE_CHECKING:
     import uuid
+
+__all__ = ["Engine", "Prediction", "calibrate", "engine_for", "production_engine"]
 
 _SMALLEST = 1e-12
 
@@ -34,6 +38,9 @@ class Prediction:
     - ``activation``: float32 (rows, columns) of the last feature map, in [0, 1]; see
       :func:`local_probability`.
     - ``milliseconds``: by step (``input``, ``network``, ``activation``).
+    - ``certainty``, ``prediction_set``, ``gate_score``: see
+      :class:`~inference.certainty.Judgement`. ``label`` is the most probable class,
+      whatever the certainty.
     """
 
     label: str
@@ -42,17 +49,8 @@ class Prediction:
     activation: np.ndarray
     raw: np.ndarray
     milliseconds: dict[str, float]
-
-
-def calibrate(raw: np.ndarray, temperature: float) -> np.ndarray:
-    """``softmax(log(raw) / temperature)`` as float64 (3,): temperature scaling.
-
-    Guo et al., *On Calibration of Modern Neural Networks*, ICML 2017, section 4.2; the
-    logarithm of a softmax is the logits up to a constant, which the softmax drops.
-    """
-    logits = np.log(np.maximum(raw.astype(np.float64), _SMALLEST)) / temperature
-    powers = np.exp(logits - logits.max())
-    return powers / powers.sum()
+    prediction_set: tuple[str, ...] | None = None
+    gate_score: float | None = None
 
 
 def local_probability(
@@ -79,11 +77,14 @@ def local_probability(
 class Engine:
     """One loaded model version. Threads may share it: each gets an interpreter of its own."""
 
-    def __init__(self, facts: dict, weights: bytes, kernel: np.ndarray) -> None:
+    def __init__(
+        self, facts: dict, weights: bytes, kernel: np.ndarray, gate: Gate | None = None
+    ) -> None:
         self.facts = facts
         self.name = f"{facts['name']}:{facts['version']}"
-        self.temperature = float(facts["calibration"]["temperature"])
-        self._limits = facts["thresholds"]["certainty"]
+        self.size = int(facts["input_size"][0])
+        self.rules = CertaintyRules(facts, gate)
+        self._gate_channels = None if gate is None else len(gate.mean)
         self._weights = weights
         self._kernel = kernel
         self._threads = threading.local()
@@ -102,7 +103,11 @@ class Engine:
             kernel = np.load(
                 io.BytesIO(read_file(directory, facts, "classifier")), allow_pickle=False
             )
-            engine = cls(facts, weights, kernel)
+            gate = None
+            if "gate" in facts["files"]:
+                content = read_file(directory, facts, "gate")
+                gate = Gate.from_bytes(content, facts["gate"]["threshold"])
+            engine = cls(facts, weights, kernel, gate)
             engine._interpreter()
         except ModelFolderInvalidError as error:
             raise ModelUnusableError(**error.params) from error
@@ -121,14 +126,19 @@ class Engine:
             (entry,) = interpreter.get_input_details()
             outputs = {len(out["shape"]): out for out in interpreter.get_output_details()}
             channels = self._kernel.shape[0]
+            # Three dimensions: what the gate looks at; else it takes the mean of the map.
+            middle = outputs.get(3)
+            gate_channels = channels if middle is None else int(middle["shape"][-1])
             if (
                 list(entry["shape"]) != [1, *self.facts["input_size"], 3]
                 or list(outputs[2]["shape"]) != [1, len(LABELS)]
                 or outputs[4]["shape"][-1] != channels
                 or self._kernel.shape != (channels, len(LABELS))
+                or self._gate_channels not in (None, gate_channels)
             ):
                 raise ValueError("unexpected shapes")
-            ready = interpreter, entry["index"], outputs[2]["index"], outputs[4]["index"]
+            places = outputs[2]["index"], outputs[4]["index"], middle and middle["index"]
+            ready = interpreter, entry["index"], *places
             self._threads.ready = ready
         return ready
 
@@ -137,22 +147,30 @@ class Engine:
         from .model_input import model_input
 
         start = time.perf_counter()
-        image = model_input(rendered)[np.newaxis]
+        image = model_input(rendered, self.size)[np.newaxis]
         prepared = time.perf_counter()
-        interpreter, entry, probabilities, features = self._interpreter()
+        interpreter, entry, probabilities, features, middle = self._interpreter()
         interpreter.set_tensor(entry, image)
         interpreter.invoke()
         raw = interpreter.get_tensor(probabilities)[0]
         places = interpreter.get_tensor(features)[0]
+        known_by = (
+            interpreter.get_tensor(middle).ravel()
+            if middle is not None
+            else places.mean(axis=(0, 1))
+        )
         ran = time.perf_counter()
-        calibrated = calibrate(raw, self.temperature)
-        best = int(calibrated.argmax())
-        activation = local_probability(places, self._kernel, raw, self.temperature)[..., best]
+        judged = self.rules.judge(raw, known_by)
+        best = int(judged.probabilities.argmax())
+        temperature = self.rules.temperature
+        activation = local_probability(places, self._kernel, raw, temperature)[..., best]
         end = time.perf_counter()
         return Prediction(
             label=LABELS[best],
-            probabilities=dict(zip(LABELS, calibrated.tolist(), strict=True)),
-            certainty=self.certainty_of(float(calibrated[best])),
+            probabilities=dict(zip(LABELS, judged.probabilities.tolist(), strict=True)),
+            certainty=judged.certainty,
+            prediction_set=judged.prediction_set,
+            gate_score=judged.gate_score,
             activation=activation,
             raw=raw,
             milliseconds={
@@ -161,17 +179,6 @@ class Engine:
                 "activation": 1000 * (end - ran),
             },
         )
-
-    def certainty_of(self, probability: float) -> str:
-        """How far a class with this calibrated ``probability`` may be believed.
-
-        The limits belong to the model version (``facts["thresholds"]["certainty"]``).
-        """
-        if probability >= self._limits["high"]:
-            return Certainty.HIGH.value
-        if probability >= self._limits["moderate"]:
-            return Certainty.MODERATE.value
-        return Certainty.LOW.value
 
 
 _lock = threading.Lock()

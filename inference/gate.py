@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from zipfile import BadZipFile
 
 import numpy as np
 
+FARTHEST = 1e6
 _ARRAYS = ("mean", "directions", "spreads", "rest")
 
 
@@ -42,9 +44,11 @@ class Gate:
         return ((inside / self.spreads) ** 2).mean(axis=-1) + outside / self.rest
 
     def score(self, features: np.ndarray) -> float:
-        """The score of one image's ``features`` (channels,); infinite where they are not finite."""
-        score = float(self.distance(features)) / self.threshold
-        return score if np.isfinite(score) else float("inf")
+        """The score of one image's ``features`` (channels,), at most ``FARTHEST``."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            score = float(self.distance(features)) / self.threshold
+        # What is not a number is far as well, and a database takes no infinity.
+        return min(score, FARTHEST) if np.isfinite(score) else FARTHEST
 
     def to_bytes(self) -> bytes:
         """The content of ``gate.npz``; the threshold is kept in ``facts.json``."""
@@ -59,7 +63,7 @@ class Gate:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as found:
                 arrays = {name: found[name].astype(np.float64) for name in _ARRAYS}
-        except (KeyError, OSError, EOFError) as error:
+        except (KeyError, OSError, EOFError, BadZipFile) as error:
             raise ValueError("no gate") from error
         channels, k = arrays["directions"].shape
         shapes = {"mean": (channels,), "spreads": (k,), "rest": ()}

@@ -1,8 +1,11 @@
 """Model folders: what is in one, and whether it is whole.
 
 A model folder holds ``facts.json`` and the files that it names, each with its SHA-256:
-``model.tflite`` (served), ``model.keras`` (for training and parity) and ``classifier.npy``
-(the kernel of the last layer, for the class activation map).
+``model.tflite`` (served), ``model.keras`` (for training and parity), ``classifier.npy``
+(the kernel of the last layer, for the class activation map) and, in format 2, ``gate.npz``.
+
+Format 1 has limits of certainty on the top probability, format 2 conformal quantiles, a
+gate and limits for triage (``inference.certainty``).
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from django.conf import settings
 from .errors import ModelFolderInvalidError, ModelVersionUnknownError, NoModelInProductionError
 from .models import LABELS, ModelVersion
 
-FACTS_FORMAT = 1
+FACTS_FORMAT = 2
+FORMATS_READ = (1, FACTS_FORMAT)
+SMALLEST_INPUT = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,31}")
 
@@ -45,10 +50,10 @@ def read_facts(directory: Path) -> dict:
 
 
 def _wrong_fact(facts: dict) -> str:
-    from .model_input import INPUT_SIZE, MODEL_INPUT_VERSION
+    from .model_input import MODEL_INPUT_VERSION
 
-    if facts["format"] != FACTS_FORMAT:
-        return f"format {facts['format']} is not {FACTS_FORMAT}"
+    if facts["format"] not in FORMATS_READ:
+        return f"format {facts['format']} is not one of {FORMATS_READ}"
     if not _NAME.fullmatch(facts["name"]) or not _VERSION.fullmatch(facts["version"]):
         return "name or version has other characters than letters, digits, '.', '_', '-'"
     if facts["labels"] != list(LABELS):
@@ -58,20 +63,46 @@ def _wrong_fact(facts: dict) -> str:
             f"preprocessing version {facts['preprocessing_version']} is not this program's "
             f"{MODEL_INPUT_VERSION}"
         )
-    if facts["input_size"] != [INPUT_SIZE, INPUT_SIZE]:
-        return f"input size is not {INPUT_SIZE}"
+    rows, columns = facts["input_size"]
+    if not (isinstance(rows, int) and rows == columns and rows >= SMALLEST_INPUT):
+        return "input size is not that of a square"
     temperature = facts["calibration"]["temperature"]
     if not (math.isfinite(temperature) and temperature > 0):
         return "temperature is not a positive number"
-    limits = facts["thresholds"]["certainty"]
-    if not 0 <= limits["moderate"] <= limits["high"] <= 1:
-        return "certainty thresholds are not in order"
-    for key in ("keras", "litert", "classifier"):
+    if reason := _wrong_certainty(facts) if facts["format"] > 1 else _wrong_limits(facts):
+        return reason
+    for key in ("keras", "litert", "classifier", *(["gate"] if facts["format"] > 1 else [])):
         entry = facts["files"][key]
         if Path(entry["name"]).name != entry["name"]:
             return f"file name of {key} is a path"
         if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
             return f"SHA-256 of {key} is malformed"
+    return ""
+
+
+def _wrong_limits(facts: dict) -> str:
+    limits = facts["thresholds"]["certainty"]
+    if not 0 <= limits["moderate"] <= limits["high"] <= 1:
+        return "certainty thresholds are not in order"
+    return ""
+
+
+def _wrong_certainty(facts: dict) -> str:
+    quantiles = facts["conformal"]["quantiles"]
+    if set(quantiles) != set(LABELS) or not all(0 <= q <= 1 for q in quantiles.values()):
+        return "conformal quantiles are not numbers from 0 to 1, one for each label"
+    if not 0 < facts["conformal"]["coverage"] < 1:
+        return "conformal coverage is not between 0 and 1"
+    threshold = facts["gate"]["threshold"]
+    if not (math.isfinite(threshold) and threshold > 0):
+        return "gate threshold is not a positive number"
+    if facts["gate"]["file"] != facts["files"]["gate"]["name"]:
+        return "gate names another file than the files do"
+    for rule in ("rule_out", "rule_in"):
+        if facts["triage"][rule]["label"] not in LABELS:
+            return f"{rule} is about no known label"
+        if not 0 <= facts["triage"][rule]["threshold"] <= 1:
+            return f"{rule} threshold is not between 0 and 1"
     return ""
 
 

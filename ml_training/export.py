@@ -13,9 +13,11 @@ import tensorflow as tf
 
 from inference.model_input import INPUT_SIZE, MODEL_INPUT_VERSION
 from inference.models import LABELS
+from inference.registry import FACTS_FORMAT
 
-from .architectures import CLASSIFIER, with_features
+from .architectures import BACKBONE, CLASSIFIER, with_features
 from .errors import ExportParityError
+from .gate_output import with_gate_output
 
 LARGEST_DIFFERENCE = 1e-4
 FILES = {"keras": "model.keras", "litert": "model.tflite", "classifier": "classifier.npy"}
@@ -53,7 +55,8 @@ def export_weights(model: keras.Model, folder: Path, parity_images: np.ndarray) 
     served.save(folder / FILES["keras"], include_optimizer=False)
     signature = [keras.InputSpec(shape=(1, INPUT_SIZE, INPUT_SIZE, 3), dtype="float32")]
     with tempfile.TemporaryDirectory() as saved:
-        served.export(saved, verbose=False, input_signature=signature)
+        exported = with_gate_output(served, BACKBONE)
+        exported.export(saved, verbose=False, input_signature=signature)
         converter = tf.lite.TFLiteConverter.from_saved_model(saved)
         (folder / FILES["litert"]).write_bytes(converter.convert())
     kernel = model.get_layer(CLASSIFIER).kernel.numpy().astype(np.float32)
@@ -84,7 +87,7 @@ def file_facts(path: Path) -> dict:
 def write_facts(folder: Path, facts: dict) -> None:
     """Write ``facts.json`` with what every model folder must say of its input and output."""
     common = {
-        "format": 1,
+        "format": FACTS_FORMAT,
         "labels": list(LABELS),
         "preprocessing_version": MODEL_INPUT_VERSION,
         "input_size": [INPUT_SIZE, INPUT_SIZE],

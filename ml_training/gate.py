@@ -15,11 +15,11 @@ from threading import local
 
 import cv2
 import numpy as np
+from scipy.stats import beta
 
 from inference.gate import Gate
 from inference.model_input import model_input
 
-from .shares import measure_shares
 from .strangers import Stranger, negatives, photographs, real_strangers, synthetic, turned
 
 GATE_FILE = "gate.npz"
@@ -115,7 +115,7 @@ def gate_facts(litert: Path, folder: Path, dataset, *, others: Path | None = Non
     ``val`` sets the limit, ``test`` is reported. ``others`` is a folder of DICOM files that
     are no chest radiographs, for the report alone. In ``measured``, ``known`` is how many
     test radiographs are refused, ``strangers`` how many of each group of images that must
-    be; with 95% intervals, by patient or by the picture that an image was cut from.
+    be.
     """
     network = GateFeatures(litert)
     train, val, test = (dataset.splits[name] for name in ("train", "val", "test"))
@@ -172,13 +172,21 @@ def gate_facts(litert: Path, folder: Path, dataset, *, others: Path | None = Non
 
 
 def _measure(gate: Gate, features: np.ndarray, sources: np.ndarray) -> dict:
+    """Share refused, with the exact 95% interval (Clopper and Pearson, Biometrika 1934).
+
+    The interval counts sources, not images. A bootstrap would give none where all or none
+    are refused.
+    """
     scores = gate.distance(features) / gate.threshold
     refused = ~(scores <= 1)
-    found, intervals = measure_shares({"refused": (refused, np.ones(len(refused), bool))}, sources)
+    share, n = float(refused.mean()), len(np.unique(sources))
+    hits = share * n
+    low = beta.ppf(0.025, hits, n - hits + 1) if hits > 0 else 0.0
+    high = beta.ppf(0.975, hits + 1, n - hits) if hits < n else 1.0
     return {
         "n": len(refused),
-        "sources": len(np.unique(sources)),
-        **found,
-        "interval_95": intervals["refused"],
+        "sources": n,
+        "refused": share,
+        "interval_95": [float(low), float(high)],
         "score_median": float(np.median(scores)),
     }

@@ -28,7 +28,8 @@ from inference.models import LABELS
 
 from .architectures import build
 from .augmentation import augment
-from .calibration import apply_temperature, calibration_facts
+from .calibration import apply_temperature
+from .certainty import certainty_facts, other_body_parts
 from .config import Config
 from .datasets import Dataset, Split, read_dataset
 from .export import export_weights, write_facts
@@ -179,23 +180,25 @@ def finish(
     model.load_weights(folder / BEST)
     inputs = {name: network_inputs(dataset.splits[name]) for name in ("val", "test")}
     raw = {name: predict(model, images) for name, images in inputs.items()}
-    calibration, thresholds = calibration_facts(raw["val"], dataset.splits["val"].truth)
+    target = folder / "model"
+    exported = export_weights(model, target, inputs["val"][:PARITY_IMAGES])
+    others = other_body_parts(config.index_path)
+    certainty = certainty_facts(raw, dataset, target, others=others)
     metrics = {
         name: evaluate(
             dataset.splits[name].truth,
-            apply_temperature(raw[name], calibration["temperature"]),
+            apply_temperature(raw[name], certainty["calibration"]["temperature"]),
             dataset.splits[name].patients,
         )
         for name in raw
     }
-    target = folder / "model"
     facts = {
         "name": config.name,
         "version": config.version,
         "architecture": config.architecture,
-        **export_weights(model, target, inputs["val"][:PARITY_IMAGES]),
-        "calibration": calibration,
-        "thresholds": thresholds,
+        **exported,
+        **certainty,
+        "files": exported["files"] | certainty["files"],
         "metrics": metrics,
         "data": {
             "name": "RSNA Pneumonia Detection Challenge 2018 (a part)",

@@ -12,7 +12,7 @@ from inference import engine, tasks
 from inference.models import ModelVersion
 from inference.registry import shipped_directories
 from inference.services import model_register
-from tests.inference.factories import copy_model_folder
+from tests.inference.factories import copy_model_folder, with_certainty
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +32,17 @@ def folder_like(shipped, tmp_path):
 
     def make(*, version: str, **facts) -> Path:
         return copy_model_folder(shipped, tmp_path / f"model-{version}", version=version, **facts)
+
+    return make
+
+
+@pytest.fixture
+def folder_with_sets(shipped, tmp_path):
+    """``folder_with_sets(version="2")``: a copy of format 2, see :func:`with_certainty`."""
+
+    def make(*, version: str, **certainty) -> Path:
+        target = tmp_path / f"model-{version}"
+        return with_certainty(copy_model_folder(shipped, target, version=version), **certainty)
 
     return make
 

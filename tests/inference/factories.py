@@ -9,8 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import factory
+import numpy as np
 from django.utils import timezone
 
+from inference.gate import Gate
 from inference.models import LABELS, Analysis, Certainty, Label, ModelVersion
 
 
@@ -51,6 +53,64 @@ def copy_model_folder(source: Path, target: Path, **facts) -> Path:
     content = json.loads((target / "facts.json").read_text())
     (target / "facts.json").write_text(json.dumps(content | facts))
     return target
+
+
+def certainty_facts(*, quantiles: dict | None = None, threshold: float = 1.0) -> dict:
+    """What format 2 says of certainty, with invented numbers; by default every set is whole."""
+    return {
+        "format": 2,
+        "conformal": {
+            "method": "split, class-conditional",
+            "coverage": 0.9,
+            "quantiles": quantiles or dict.fromkeys(LABELS, 1.0),
+            "measured": {"test": {"n": 90, "coverage": dict.fromkeys(LABELS, 0.91)}},
+        },
+        "gate": {"method": "test", "file": "gate.npz", "threshold": threshold, "measured": {}},
+        "triage": {
+            "rule_out": {
+                "label": "lung_opacity",
+                "sensitivity_wanted": 0.95,
+                "threshold": 0.08,
+                "measured": {"test": triage_measured(sensitivity=0.96, specificity=0.4)},
+            },
+            "rule_in": {
+                "label": "lung_opacity",
+                "specificity_wanted": 0.95,
+                "threshold": 0.8,
+                "measured": {"test": triage_measured(sensitivity=0.3, specificity=0.94)},
+            },
+        },
+    }
+
+
+def triage_measured(**values: float) -> dict:
+    intervals = {name: [value - 0.05, value + 0.03] for name, value in values.items()}
+    return {"n": 231, "positives": 99, **values, "intervals_95": intervals}
+
+
+def with_certainty(
+    folder: Path, *, quantiles: dict | None = None, threshold: float = 1e9, **facts
+) -> Path:
+    """Make a model folder one of format 2, with a gate that lets pass whatever is near 0.
+
+    ``threshold`` of 1e9 lets everything pass, 1e-9 nothing.
+    """
+    content = json.loads((folder / "facts.json").read_text())
+    channels = np.load(folder / content["files"]["classifier"]["name"]).shape[0]
+    channels = content.get("gate", {}).get("channels", channels)
+    gate = Gate(np.zeros(channels), np.eye(channels, 1), np.ones(1), 1.0, threshold)
+    data = gate.to_bytes()
+    (folder / "gate.npz").write_bytes(data)
+    entry = {
+        "name": "gate.npz",
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+    }
+    content |= certainty_facts(quantiles=quantiles, threshold=threshold)
+    content["gate"]["channels"] = channels
+    content["files"] |= {"gate": entry}
+    (folder / "facts.json").write_text(json.dumps(content | facts))
+    return folder
 
 
 class ModelVersionFactory(factory.django.DjangoModelFactory):

@@ -73,12 +73,9 @@ def test_temperature_scaling():
     assert certain.sum() == pytest.approx(1)
 
 
-def test_certainty_follows_the_limits_of_the_version(loaded):
-    limits = loaded.facts["thresholds"]["certainty"]
-    assert loaded.certainty_of(1.0) == "high"
-    assert loaded.certainty_of(limits["high"]) == "high"
-    assert loaded.certainty_of(limits["moderate"]) in ("moderate", "high")
-    assert loaded.certainty_of(limits["moderate"] - 1e-9) == "low"
+def test_an_input_of_another_size_is_refused(folder_like):
+    with pytest.raises(ModelUnusableError):
+        Engine.load(folder_like(version="9", input_size=[224, 224]))
 
 
 def test_the_mean_of_the_places_is_the_whole_image():
@@ -112,7 +109,7 @@ def test_the_map_of_the_shipped_model_agrees_with_its_probabilities(loaded, rend
     def pooled(image):
         from inference.model_input import model_input
 
-        interpreter, entry, _, features = loaded._interpreter()
+        interpreter, entry, _, features, _ = loaded._interpreter()
         interpreter.set_tensor(entry, model_input(image)[np.newaxis])
         interpreter.invoke()
         return interpreter.get_tensor(features)[0].mean(axis=(0, 1))

@@ -7,14 +7,16 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
+from inference.engine import engine_for
 from inference.errors import (
     AlreadyInProductionError,
     ModelFolderInvalidError,
+    ModelUnusableError,
     ModelVersionConflictError,
     ModelVersionUnknownError,
     NoPreviousVersionError,
 )
-from inference.models import ModelVersion, Promotion
+from inference.models import LABELS, ModelVersion, Promotion
 from inference.registry import read_facts, version_directory, version_get
 from inference.selectors import model_production
 from inference.services import model_promote, model_register, model_rollback
@@ -22,6 +24,8 @@ from operations.models import AccessEvent
 from tests.accounts.factories import AdminFactory
 
 pytestmark = pytest.mark.django_db
+
+RULES = ("rule_out", "rule_in")
 
 
 def test_a_registered_folder_is_copied_whole(shipped):
@@ -61,16 +65,18 @@ def test_other_content_under_the_same_name_is_refused(shipped, folder_like):
 @pytest.mark.parametrize(
     "facts",
     [
-        {"format": 2},
+        {"format": 3},
         {"name": "../../etc"},
         {"name": ""},
         {"version": "a/b"},
         {"labels": ["lung_opacity", "normal", "not_normal"]},
         {"preprocessing_version": "0"},
-        {"input_size": [224, 224]},
+        {"input_size": [224, 256]},
+        {"input_size": [8, 8]},
+        {"input_size": 256},
         {"calibration": {"temperature": 0}},
         {"calibration": {}},
-        {"thresholds": {"certainty": {"high": 0.5, "moderate": 0.9}}},
+        {"format": 1, "thresholds": {"certainty": {"high": 0.5, "moderate": 0.9}}},
         {"files": {}},
         {"files": None},
         {"labels": None},
@@ -80,6 +86,40 @@ def test_wrong_facts_are_refused(folder_like, facts):
     with pytest.raises(ModelFolderInvalidError):
         model_register(directory=folder_like(**({"version": "9"} | facts)))
     assert not ModelVersion.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("conformal", None),
+        ("conformal", {"coverage": 0.9, "quantiles": {"normal": 0.5, "lung_opacity": 0.5}}),
+        ("conformal", {"coverage": 0.9, "quantiles": dict.fromkeys(LABELS, 1.5)}),
+        ("conformal", {"coverage": 90, "quantiles": dict.fromkeys(LABELS, 0.5)}),
+        ("gate", None),
+        ("gate", {"file": "gate.npz", "threshold": float("nan")}),
+        ("gate", {"file": "gate.npz", "threshold": 0}),
+        ("gate", {"file": "other.npz", "threshold": 1}),
+        ("triage", {}),
+        ("triage", {rule: {"label": "x", "threshold": 0.5} for rule in RULES}),
+        ("triage", {rule: {"label": "normal", "threshold": 2} for rule in RULES}),
+    ],
+)
+def test_wrong_facts_of_certainty_are_refused(folder_with_sets, key, value):
+    folder = folder_with_sets(version="9")
+    read_facts(folder)
+    facts = json.loads((folder / "facts.json").read_text())
+    (folder / "facts.json").write_text(json.dumps(facts | {key: value}))
+    with pytest.raises(ModelFolderInvalidError):
+        model_register(directory=folder)
+
+
+def test_the_gate_belongs_to_the_version(folder_with_sets, settings):
+    version = model_register(directory=folder_with_sets(version="9"), promote=True)
+    copied = version_directory(version) / "gate.npz"
+    assert copied.is_file()
+    copied.write_bytes(b"another gate")
+    with pytest.raises(ModelUnusableError):
+        engine_for(version.pk)
 
 
 def test_a_file_named_outside_the_folder_is_refused(folder_like, shipped):

@@ -1,0 +1,82 @@
+"""The certainty of a model version: everything of it in ``facts.json``, for a run or a refit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from inference.models import LABELS
+from inference.registry import FACTS_FORMAT
+
+from .calibration import apply_temperature, calibration_facts
+from .conformal import conformal_facts
+from .datasets import Dataset
+from .export import FILES, export_weights, file_facts
+from .gate import GATE_FILE, gate_facts
+from .triage import triage_facts
+
+# Beside a folder of radiographs with an index, if it is there: what the gate is tried on.
+OTHER_BODY_PARTS = "dicom/varied/not_chest"
+
+
+def certainty_facts(
+    raw: dict[str, np.ndarray], dataset: Dataset, folder: Path, *, others: Path | None = None
+) -> dict:
+    """``calibration``, ``conformal``, ``triage``, ``gate``, and the gate's entry in ``files``.
+
+    ``raw`` is the network's softmax (n, 3) of the splits ``val`` and ``test`` of ``dataset``;
+    ``folder`` holds the exported weights and gets ``gate.npz``. ``others`` is a folder of
+    DICOM files of other parts of the body, for the gate's report.
+    """
+    truth = {name: dataset.splits[name].truth for name in ("val", "test")}
+    patients = {name: dataset.splits[name].patients for name in ("val", "test")}
+    calibration, _limits = calibration_facts(raw["val"], truth["val"])
+    probabilities = {
+        name: apply_temperature(raw[name], calibration["temperature"]) for name in truth
+    }
+    return {
+        "calibration": calibration,
+        "conformal": conformal_facts(probabilities, truth, patients),
+        "triage": triage_facts(probabilities, truth, patients),
+        "gate": gate_facts(folder / FILES["litert"], folder, dataset, others=others),
+        "files": {"gate": file_facts(folder / GATE_FILE)},
+    }
+
+
+def other_body_parts(index: Path) -> Path | None:
+    """The folder of radiographs of other body parts that belongs to the data of ``index``."""
+    found = Path(index).parent.parent / OTHER_BODY_PARTS
+    return found if found.is_dir() else None
+
+
+def refit(folder: Path, target: Path, dataset: Dataset, *, version: str, others=None) -> Path:
+    """A copy of the model ``folder`` at ``target`` with its certainty found anew, as ``version``.
+
+    For a folder of format 1, or for other validation patients. The Keras model is exported
+    again, so that the gate gets its output. ``dataset`` must be split as in training.
+    Returns ``target``; raises what the export raises.
+    """
+    import keras
+
+    from inference.model_input import model_input
+
+    facts = json.loads((folder / "facts.json").read_text())
+    size = int(facts["input_size"][0])
+    served = keras.models.load_model(folder / facts["files"]["keras"]["name"], compile=False)
+    model = keras.Model(served.input, served.output["probabilities"], name=served.name)
+    inputs = {
+        name: np.stack([model_input(image, size) for image in dataset.splits[name].images])
+        for name in ("val", "test")
+    }
+    raw = {name: model.predict(images, batch_size=64, verbose=0) for name, images in inputs.items()}
+    shutil.rmtree(target, ignore_errors=True)
+    exported = export_weights(model, target, inputs["val"][: facts["parity"]["images"]])
+    certainty = certainty_facts(raw, dataset, target, others=others)
+    facts.pop("thresholds", None)
+    facts |= exported | certainty | {"files": exported["files"] | certainty["files"]}
+    facts |= {"format": FACTS_FORMAT, "version": version, "labels": list(LABELS)}
+    (target / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    return target
