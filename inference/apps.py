@@ -8,11 +8,13 @@ class InferenceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from operations import metrics
+        from operations import metrics, storage
         from operations.health import register
 
         from . import health, telemetry
+        from .models import Analysis
 
         register("queue", health.queue)
         register("model", health.model)
         metrics.register(telemetry.readings)
+        storage.register("analyses", Analysis, "map")

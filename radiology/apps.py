@@ -8,4 +8,9 @@ class RadiologyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from operations import storage
+
         from . import checks  # noqa: F401
+        from .models import Radiograph
+
+        storage.register("radiographs", Radiograph, "file", "preview")

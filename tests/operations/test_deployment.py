@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.conf import settings as django_settings
@@ -86,3 +87,18 @@ def test_the_health_check_works_on_a_bucket(bucket, settings):
     assert storages["default"].bucket_name == bucket_name
     assert storage_keeps() == {"ok": True}
     assert "Contents" not in client.list_objects_v2(Bucket=bucket_name)
+
+
+def test_files_without_a_row_are_found_in_a_bucket(bucket, settings, db):
+    from operations.storage import orphans_delete, storage_compare
+
+    settings.STORAGES = settings.STORAGES | {"default": environment.file_storage()}
+    storage = storages["default"]
+    for name in ("radiographs/ab/x/image.dcm", "elsewhere/image.dcm"):
+        storage.save(name, ContentFile(b"pixels"))
+    assert storage_compare(older_than=timedelta(hours=1)).young == 1
+    found = storage_compare(older_than=timedelta(hours=-1))
+    assert [(file.name, file.size) for file in found.orphans] == [("radiographs/ab/x/image.dcm", 6)]
+    assert orphans_delete(found) == 1
+    assert not storage.exists("radiographs/ab/x/image.dcm")
+    assert storage.exists("elsewhere/image.dcm")
