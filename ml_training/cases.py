@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -10,11 +9,9 @@ import numpy as np
 
 from inference.models import LABELS
 
-from .datasets import SPLITS
+from .datasets import age_of, read_rows
 from .errors import DatasetInvalidError
-
-# What the data folder's own index calls a column otherwise.
-ALIASES = {"image_id": "patientId", "patient": "nih_patient"}
+from .splits import SPLITS, check_for_leak
 
 
 @dataclass(frozen=True)
@@ -47,39 +44,31 @@ def join(parts: list[Cases]) -> Cases:
 
 
 def read_cases(index: Path) -> dict[str, Cases]:
-    """The splits of the CSV ``index``; raises :class:`DatasetInvalidError`."""
-    try:
-        with index.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DatasetInvalidError(reason=f"{index.name} cannot be read") from error
+    """The splits of the CSV ``index`` or of a folder with ``index.csv``.
 
-    def column(row: dict, name: str) -> str:
-        return row.get(name) or row.get(ALIASES.get(name, name)) or ""
-
-    if not rows or not {"label", "split", "file"} <= set(rows[0]):
-        raise DatasetInvalidError(reason=f"{index.name} lacks label, split or file")
+    Raises :class:`DatasetInvalidError` and, where a patient is in two splits,
+    :class:`SplitLeakError`.
+    """
+    index = index / "index.csv" if index.is_dir() else index
+    rows = read_rows(index, required=("label", "patient", "split", "file"))
     if wrong := {row["label"] for row in rows} - set(LABELS):
         raise DatasetInvalidError(reason=f"unknown labels: {', '.join(sorted(wrong))}")
+    check_for_leak(rows)
     result = {}
     for split in SPLITS:
         found = [row for row in rows if row["split"] == split]
-        ids = [column(row, "image_id") or Path(row["file"]).stem for row in found]
+
+        def texts(column: str, found: list[dict] = found) -> np.ndarray:
+            return np.array([row[column] for row in found], dtype=str)
+
         result[split] = Cases(
-            ids=np.array(ids, dtype=str),
+            ids=texts("image_id"),
             truth=np.array([LABELS.index(row["label"]) for row in found], dtype=int),
-            patients=np.array([column(row, "patient") for row in found], dtype=str),
-            sexes=np.array([column(row, "sex") for row in found], dtype=str),
-            ages=np.array([_number(column(row, "age")) for row in found], dtype=float),
-            views=np.array([column(row, "view") for row in found], dtype=str),
-            origins=np.array([column(row, "origin") for row in found], dtype=str),
+            patients=texts("patient"),
+            sexes=texts("sex"),
+            ages=np.array([age_of(row) for row in found], dtype=float),
+            views=texts("view"),
+            origins=texts("origin"),
             files=np.array([str(index.parent / row["file"]) for row in found], dtype=str),
         )
     return result
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")

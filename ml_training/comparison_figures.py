@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 import numpy as np
 from django.utils.safestring import SafeString
@@ -97,7 +98,7 @@ def confusion_figure(comparison: Comparison) -> SafeString:
     with style():
         figure = new_figure(width=3.6 * columns if columns > 1 else 4.6, height=3.1 * rows)
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
-        names = [label_name(label) for label in LABELS]
+        names = [textwrap.fill(label_name(label), 12) for label in LABELS]
         for axes, candidate, one in zip(grid, comparison.candidates, found, strict=False):
             counts = np.array(one["confusion"])
             shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -111,7 +112,7 @@ def confusion_figure(comparison: Comparison) -> SafeString:
                     va="center",
                     color="white" if shares[row, column] > 0.55 else "#1c2733",
                 )
-            axes.set_xticks(range(3), names, rotation=20, ha="right", rotation_mode="anchor")
+            axes.set_xticks(range(3), names)
             axes.set_yticks(range(3), names)
             axes.set_xlabel(_("read as"))
             axes.set_ylabel(_("label"))
@@ -133,7 +134,8 @@ def _by_class(comparison: Comparison, draw, xlabel: str, ylabel: str, label: str
             for number, candidate in enumerate(comparison.candidates):
                 scores = candidate.probabilities[comparison.split][:, index]
                 draw(axes, cases.truth == index, scores, candidate.name, number)
-            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, aspect="equal")
+            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel)
+            axes.set_box_aspect(1)
             if not index:
                 axes.set_ylabel(ylabel)
             axes.set_title(label_name(LABELS[index]))

@@ -119,7 +119,7 @@ def number(value: float | None, places: int = 3) -> str:
     """``value`` as the active language writes it; a dash where there is none."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
-    return number_format(round(value, places), places)
+    return number_format(round(value, places) + 0.0, places)  # + 0.0: no negative zero
 
 
 def percent(value: float | None) -> str:
@@ -390,6 +390,11 @@ def _localisation(comparison: Comparison) -> list[dict]:
             }
         )
     return rows
+
+
+def growth_context(growth: dict) -> dict:
+    """What the page of a learning curve alone is made from."""
+    return {"growth": _growth(growth)}
 
 
 def _growth(growth: dict) -> dict:

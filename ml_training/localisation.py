@@ -94,11 +94,20 @@ def box_hits(maps: np.ndarray, boxes: list[np.ndarray], patients: np.ndarray) ->
     return {
         "n": size,
         "hit_rate": float(hits.mean()),
-        "interval_95": percentiles(np.concatenate(drawn)),
+        "interval_95": _widened(percentiles(np.concatenate(drawn)), hits),
         "random_point": float(np.mean([covered_share(mine) for mine in boxes])),
         "other_map": float(others),
         "hits": hits.astype(bool).tolist(),
     }
+
+
+def _widened(interval: tuple[float, float], hits: np.ndarray) -> tuple[float, float]:
+    """The interval; where all or none were hits, resamples don't differ and the exact bound is
+    taken (Clopper and Pearson, Biometrika 1934)."""
+    bound = 0.025 ** (1 / len(hits))
+    if not hits.any():
+        return 0.0, 1 - bound
+    return (bound, 1.0) if hits.all() else interval
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import local
 
-import cv2
 import numpy as np
 
 from inference.model_input import model_input
