@@ -17,6 +17,7 @@ import numpy as np
 from inference.model_input import model_input
 from inference.registry import read_facts, read_file
 
+from .datasets import decode
 from .errors import DatasetInvalidError
 
 THREADS = 2
@@ -85,10 +86,7 @@ class ServedNetwork:
 
 def read_image(path: Path) -> np.ndarray:
     """A dataset's image, uint8 (H, W); raises :class:`DatasetInvalidError`."""
-    content = path.read_bytes() if path.is_file() else b""
-    image = (
-        cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
-    )
+    image = decode(path.read_bytes()) if path.is_file() else None
     if image is None:
         raise DatasetInvalidError(reason=f"{path.name} is no image")
     return image
