@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import signal
@@ -192,6 +193,29 @@ class MariaDB(Process):
             capture_output=True,
         )
         return done.returncode
+
+
+class Web(Process):
+    """gunicorn as in production, on a free port."""
+
+    def start(self, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.launch(
+            *(sys.executable, "-m", "gunicorn", "pneumoniapp.wsgi:application"),
+            *("-b", f"127.0.0.1:{self.port}", "--workers", "2", "--threads", "8"),
+            **environment,
+        )
+        wait_for(self._answers, what="the web server to answer")
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", "/health/live")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
 
 
 class Worker(Process):
