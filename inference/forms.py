@@ -12,14 +12,9 @@ from patients.forms import DATE_FORMATS, DateInput
 from patients.models import Patient
 from patients.selectors import patient_get
 
-from .models import Analysis, Certainty, Label, Review
+from .models import Analysis, Label, Review
+from .wording import SHORT_CERTAINTY, question
 
-# Where a heading says that it is the certainty.
-SHORT_CERTAINTY = {
-    Certainty.HIGH: _("High"),
-    Certainty.MODERATE: _("Moderate"),
-    Certainty.LOW: _("Low"),
-}
 NEW_PATIENT = "new"
 
 
@@ -145,6 +140,7 @@ class ReviewForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.analysis = analysis
         others = [choice for choice in Label.choices if choice[0] != analysis.label]
+        self.fields["verdict"].label = question(analysis) if analysis.label else ""
         self.fields["label"].choices = [("", _("Choose…")), *others]
 
     def clean(self) -> dict:

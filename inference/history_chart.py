@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .models import LABELS, Analysis, Label
+from .models import LABELS, Analysis, Certainty, Label
 
 WIDTH, HEIGHT = 640, 220
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 12, 30
@@ -51,9 +51,12 @@ class Chart:
 
 
 def history_chart(analyses: Sequence[Analysis]) -> Chart | None:
-    """The chart of the finished ones among ``analyses``; ``None`` for fewer than two."""
+    """The chart of the finished ones among ``analyses``; ``None`` for fewer than two.
+
+    What is not like what the model knows is left out: its probabilities mean nothing.
+    """
     done = sorted(
-        (analysis for analysis in analyses if analysis.probabilities),
+        (one for one in analyses if one.probabilities and one.certainty != Certainty.UNLIKE),
         key=lambda analysis: (analysis.radiograph.acquired_on, analysis.radiograph_id),
     )
     if len(done) < 2:

@@ -7,10 +7,10 @@ from functools import cached_property
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from radiology.warnings import warning_sentence, warnings_now
 
+from . import wording
 from .models import LABELS, Analysis, Certainty, Label
 from .selectors import queue_status
 
@@ -19,25 +19,6 @@ PATIENCE = 10
 # Milliseconds until the next question, by the seconds waited so far.
 POLL_DELAYS = ((3, 300), (10, 700), (60, 2000))
 LONGEST_POLL_DELAY = 5000
-
-MEANING_OF_CLASS = {
-    Label.NORMAL: gettext_lazy("No opacity, and nothing abnormal found."),
-    Label.LUNG_OPACITY: gettext_lazy("An opacity suspicious for pneumonia."),
-    Label.NOT_NORMAL: gettext_lazy(
-        "Abnormal, but without an opacity of pneumonia: a person must look."
-    ),
-}
-MEANING_OF_CERTAINTY = {
-    Certainty.HIGH: gettext_lazy(
-        "One class stands clear of the others. It can be wrong all the same."
-    ),
-    Certainty.MODERATE: gettext_lazy(
-        "Another class remains possible: weigh the probabilities against the image."
-    ),
-    Certainty.LOW: gettext_lazy(
-        "The model does not know: its class is merely the largest of close probabilities."
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -93,7 +74,7 @@ class ReadingView:
             Analysis.Status.QUEUED: _("The radiograph is waiting for its turn."),
             Analysis.Status.RUNNING: _("The radiograph is being read."),
             Analysis.Status.DONE: _("The reading is ready: %(label)s.")
-            % {"label": analysis.get_label_display()},
+            % {"label": wording.headline(analysis)},
             Analysis.Status.FAILED: _("The reading failed."),
         }[analysis.status]
 
@@ -101,18 +82,43 @@ class ReadingView:
     def bars(self) -> list[Bar]:
         probabilities = self.analysis.probabilities or {}
         return [
-            Bar(label, str(Label(label).label), probabilities[label], label == self.analysis.label)
+            Bar(label, str(Label(label).label), probabilities[label], label in self.labels)
             for label in LABELS
             if label in probabilities
         ]
 
+    @cached_property
+    def labels(self) -> list[str]:
+        """The classes that the reading names."""
+        return wording.labels_of(self.analysis)
+
+    @property
+    def unlike(self) -> bool:
+        return self.analysis.certainty == Certainty.UNLIKE
+
+    @property
+    def headline(self) -> str:
+        return wording.headline(self.analysis)
+
     @property
     def class_meaning(self) -> str:
-        return MEANING_OF_CLASS.get(self.analysis.label, "")
+        return wording.class_meaning(self.analysis)
 
     @property
     def certainty_meaning(self) -> str:
-        return MEANING_OF_CERTAINTY.get(self.analysis.certainty, "")
+        return wording.certainty_meaning(self.analysis)
+
+    @property
+    def triage(self) -> str:
+        return wording.triage_sentence(self.analysis)
+
+    @property
+    def map_switch(self) -> str:
+        return wording.map_switch(self.analysis)
+
+    @property
+    def map_meaning(self) -> str:
+        return wording.map_meaning(self.analysis)
 
     @property
     def seconds(self) -> float | None:

@@ -23,6 +23,8 @@ QUEUED_ANALYSIS = {
     "label": None,
     "probabilities": None,
     "certainty": None,
+    "prediction_set": None,
+    "typical": None,
     "model": None,
     "timings": {},
     "map": None,
@@ -35,7 +37,9 @@ DONE_ANALYSIS = QUEUED_ANALYSIS | {
     "status": "done",
     "label": "lung_opacity",
     "probabilities": {"normal": 0.04, "lung_opacity": 0.87, "not_normal": 0.09},
-    "certainty": "high",
+    "certainty": "certain",
+    "prediction_set": ["lung_opacity"],
+    "typical": True,
     "model": {
         "id": "0199d400-5b1d-7c66-a0f3-91be7d2c4f08",
         "name": "mobilenetv2",
@@ -47,6 +51,13 @@ DONE_ANALYSIS = QUEUED_ANALYSIS | {
     "started_at": "2026-01-12T09:30:00.131000+01:00",
     "finished_at": "2026-01-12T09:30:00.143000+01:00",
 }
+UNCERTAIN_ANALYSIS = DONE_ANALYSIS | {
+    "label": "not_normal",
+    "probabilities": {"normal": 0.08, "lung_opacity": 0.41, "not_normal": 0.51},
+    "certainty": "uncertain",
+    "prediction_set": ["not_normal", "lung_opacity"],
+}
+UNLIKE_ANALYSIS = DONE_ANALYSIS | {"certainty": "unlike", "typical": False}
 QUEUED_RADIOGRAPH = {
     "id": RADIOGRAPH,
     "status": "queued",
@@ -102,7 +113,11 @@ RADIOGRAPH_READ = [
     example("Done", DONE_RADIOGRAPH, 200),
     example("Queued", QUEUED_RADIOGRAPH, 200),
 ]
-ANALYSIS_READ = [example("Done", DONE_ANALYSIS, 200)]
+ANALYSIS_READ = [
+    example("Certain", DONE_ANALYSIS, 200),
+    example("Uncertain", UNCERTAIN_ANALYSIS, 200),
+    example("Not like what the model knows", UNLIKE_ANALYSIS, 200),
+]
 ANALYSIS_RETRIED = [example("Queued", QUEUED_ANALYSIS, 202)]
 REVIEW_SENT = [
     OpenApiExample("Approve", value={"verdict": "approved"}, request_only=True),

@@ -9,7 +9,10 @@ from patients.models import Patient
 from pneumoniapp.api.filters import IsoDateFilter, VisibleFilter
 from radiology.models import Radiograph
 
-CERTAINTY_HELP = "How far the reading may be believed."
+CERTAINTY_HELP = (
+    "How far the reading may be believed: `certain`, `uncertain`, `unlike`; for versions without "
+    "sets `high`, `moderate`, `low`."
+)
 
 
 class RadiographFilters(django_filters.FilterSet):

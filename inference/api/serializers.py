@@ -24,6 +24,12 @@ from pneumoniapp.api.serializers import (
 from radiology.api.serializers import RadiographHeaderSerializer, WarningSerializer
 from radiology.warnings import warnings_now
 
+CERTAINTY_HELP = (
+    "How far the reading may be believed. `certain`: one class remains possible. `uncertain`: "
+    "several do (`prediction_set`), and a person must decide. `unlike`: the image is not like "
+    "what the model knows, and the reading names no class. Versions without sets say `high`, "
+    "`moderate` or `low` (a person must look)."
+)
 PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 PROBABILITIES = {
     "type": "object",
@@ -62,10 +68,22 @@ class AnalysisSerializer(serializers.ModelSerializer):
         help_text="`queued`, then `running`, then `done` or `failed`.",
     )
     error = serializers.SerializerMethodField(help_text="Only when `status` is `failed`.")
-    label = serializers.SerializerMethodField(help_text="The class with the largest probability.")
+    label = serializers.SerializerMethodField(
+        help_text="The class with the largest probability. It is what the reading says only "
+        "where `certainty` is `certain` (or `high`, `moderate`)."
+    )
     probabilities = serializers.SerializerMethodField(help_text="Calibrated; they sum to 1.")
-    certainty = serializers.SerializerMethodField(
-        help_text="How far the reading may be believed. `low`: a person must look."
+    certainty = serializers.SerializerMethodField(help_text=CERTAINTY_HELP)
+    prediction_set = serializers.SerializerMethodField(
+        help_text="The classes that remain possible, the most probable first. Sets are made to "
+        "hold the true class for the share of radiographs of each class that the version's "
+        "`conformal.coverage` gives. `null` for versions without sets."
+    )
+    typical = serializers.BooleanField(
+        read_only=True,
+        allow_null=True,
+        help_text="Whether the image is like those that the model knows; `null` for versions "
+        "that do not look at that.",
     )
     model = ModelReferenceSerializer(source="model_version", read_only=True, allow_null=True)
     timings = serializers.DictField(
@@ -86,6 +104,8 @@ class AnalysisSerializer(serializers.ModelSerializer):
             "label",
             "probabilities",
             "certainty",
+            "prediction_set",
+            "typical",
             "model",
             "timings",
             "map",
@@ -116,6 +136,12 @@ class AnalysisSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ChoiceField(choices=Certainty.choices, allow_null=True))
     def get_certainty(self, analysis: Analysis) -> str | None:
         return analysis.certainty or None
+
+    @extend_schema_field(
+        serializers.ListField(child=serializers.ChoiceField(choices=Label.choices), allow_null=True)
+    )
+    def get_prediction_set(self, analysis: Analysis) -> list[str] | None:
+        return analysis.prediction_set
 
     @extend_schema_field(serializers.URLField(allow_null=True))
     def get_map(self, analysis: Analysis) -> str | None:
@@ -271,8 +297,19 @@ class ModelVersionSerializer(serializers.ModelSerializer):
         help_text="Whether new radiographs are read by this version."
     )
     labels = serializers.SerializerMethodField(help_text="The classes, in the network's order.")
-    thresholds = serializers.SerializerMethodField(help_text="Lower limits of certainty.")
+    thresholds = serializers.SerializerMethodField(
+        help_text="Lower limits of certainty, for versions without sets."
+    )
     calibration = serializers.SerializerMethodField()
+    conformal = serializers.SerializerMethodField(
+        help_text="How the sets of possible classes are made, and what was measured of them."
+    )
+    gate = serializers.SerializerMethodField(
+        help_text="How images unlike the known ones are told, and what was measured of it."
+    )
+    triage = serializers.SerializerMethodField(
+        help_text="Limits on the probability of a lung opacity that rule it out or in."
+    )
     metrics = serializers.SerializerMethodField(help_text="Measured, by split of the data.")
     data = serializers.SerializerMethodField(help_text="What it was trained on.")
 
@@ -289,6 +326,9 @@ class ModelVersionSerializer(serializers.ModelSerializer):
             "sha256",
             "thresholds",
             "calibration",
+            "conformal",
+            "gate",
+            "triage",
             "metrics",
             "data",
             "registered_at",
@@ -306,6 +346,15 @@ class ModelVersionSerializer(serializers.ModelSerializer):
 
     def get_calibration(self, version: ModelVersion) -> dict[str, Any]:
         return version.facts.get("calibration", {})
+
+    def get_conformal(self, version: ModelVersion) -> dict[str, Any]:
+        return version.facts.get("conformal", {})
+
+    def get_gate(self, version: ModelVersion) -> dict[str, Any]:
+        return version.facts.get("gate", {})
+
+    def get_triage(self, version: ModelVersion) -> dict[str, Any]:
+        return version.facts.get("triage", {})
 
     def get_metrics(self, version: ModelVersion) -> dict[str, Any]:
         return version.facts.get("metrics", {})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django import template
 
-from inference.forms import SHORT_CERTAINTY
 from inference.history_chart import history_chart
-from inference.models import Analysis
+from inference.models import Analysis, Label
 from inference.selectors import patient_readings
+from inference.wording import SHORT_CERTAINTY, labels_of
 from patients.models import Patient
 
 register = template.Library()
@@ -29,9 +29,13 @@ def patient_history(context, patient: Patient, current: Analysis | None = None) 
 
 
 @register.filter
-def top_probability(analysis: Analysis) -> float | None:
-    """The calibrated probability of the class that the reading names."""
-    return (analysis.probabilities or {}).get(analysis.label)
+def named_classes(analysis: Analysis) -> list[dict]:
+    """The classes that the reading names, with their calibrated probabilities."""
+    probabilities = analysis.probabilities or {}
+    return [
+        {"label": label, "name": Label(label).label, "probability": probabilities.get(label)}
+        for label in labels_of(analysis)
+    ]
 
 
 @register.filter

@@ -63,7 +63,14 @@ def certainty_facts(*, quantiles: dict | None = None, threshold: float = 1.0) ->
             "method": "split, class-conditional",
             "coverage": 0.9,
             "quantiles": quantiles or dict.fromkeys(LABELS, 1.0),
-            "measured": {"test": {"n": 90, "coverage": dict.fromkeys(LABELS, 0.91)}},
+            "measured": {
+                "test": {
+                    "n": 231,
+                    "coverage": dict.fromkeys(LABELS, 0.91),
+                    "certain_right": 0.86,
+                    "intervals_95": {"certain_right": [0.76, 0.94]},
+                }
+            },
         },
         "gate": {"method": "test", "file": "gate.npz", "threshold": threshold, "measured": {}},
         "triage": {
@@ -119,6 +126,9 @@ class ModelVersionFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = ModelVersion
 
+    class Params:
+        with_sets = False
+
     name = "test-model"
     version = factory.Sequence(lambda n: str(n + 1))
     architecture = "mobilenetv2-1.0"
@@ -127,13 +137,18 @@ class ModelVersionFactory(factory.django.DjangoModelFactory):
     sha256 = factory.LazyAttribute(
         lambda o: hashlib.sha256(f"{o.name}:{o.version}".encode()).hexdigest()
     )
-    facts = factory.LazyAttribute(lambda o: facts_for(o.name, o.version, o.sha256))
+    facts = factory.LazyAttribute(
+        lambda o: (
+            facts_for(o.name, o.version, o.sha256) | (certainty_facts() if o.with_sets else {})
+        )
+    )
 
 
 class AnalysisFactory(factory.django.DjangoModelFactory):
     """A finished analysis of a new radiograph.
 
-    Traits: ``queued``, ``running``, ``failed`` (``error_code="undecodable"``). Pass
+    Traits: ``queued``, ``running``, ``failed`` (``error_code="undecodable"``); ``certain``,
+    ``uncertain``, ``unlike``: by a version of format 2, else by one of format 1. Pass
     ``radiograph=`` to place it, ``is_current=None`` for an older one.
     """
 
@@ -162,6 +177,28 @@ class AnalysisFactory(factory.django.DjangoModelFactory):
             status=Analysis.Status.FAILED,
             finished_at=factory.LazyFunction(timezone.now),
             error_code="undecodable",
+        )
+
+        # By a version of format 2.
+        with_sets = factory.Trait(
+            gate_score=0.4,
+            model_version=factory.LazyFunction(
+                lambda: (
+                    ModelVersion.objects.filter(facts__format=2).first()
+                    or ModelVersionFactory(with_sets=True)
+                )
+            ),
+        )
+        certain = factory.Trait(
+            with_sets=True, certainty=Certainty.CERTAIN, prediction_set=["lung_opacity"]
+        )
+        uncertain = factory.Trait(
+            with_sets=True,
+            certainty=Certainty.UNCERTAIN,
+            prediction_set=["lung_opacity", "not_normal"],
+        )
+        unlike = factory.Trait(
+            with_sets=True, certainty=Certainty.UNLIKE, gate_score=3.0, prediction_set=["normal"]
         )
 
     radiograph = factory.SubFactory("tests.radiology.factories.RadiographFactory")

@@ -20,6 +20,7 @@ from inference.registry import (
     version_directory,
     version_get,
 )
+from inference.wording import named_labels
 from pneumoniapp.errors import CodedError, UnexpectedError
 
 
@@ -103,6 +104,7 @@ def read(path: Path, engine) -> dict:
     from radiology.dicom.render import check_contrast, render
 
     answer = {"file": str(path), "label": None, "probabilities": None, "certainty": None}
+    answer |= {"prediction_set": None, "typical": None}
     answer |= {"model": engine.name, "error": None, "detail": "", "warnings": []}
     try:
         with path.open("rb") as file:
@@ -122,15 +124,22 @@ def read(path: Path, engine) -> dict:
         "label": prediction.label,
         "probabilities": {name: round(p, 6) for name, p in prediction.probabilities.items()},
         "certainty": prediction.certainty,
+        "prediction_set": _listed(prediction.prediction_set),
+        "typical": None if prediction.gate_score is None else prediction.gate_score <= 1,
     }
+
+
+def _listed(labels: tuple[str, ...] | None) -> list[str] | None:
+    return None if labels is None else list(labels)
 
 
 def line(answer: dict) -> str:
     if answer["error"]:
         return f"{answer['file']}\trefused\t{answer['error']}\t{answer['detail']}"
     probabilities = " ".join(f"{name}={p:.3f}" for name, p in answer["probabilities"].items())
+    named = named_labels(answer["certainty"], answer["label"], answer["prediction_set"])
     text = (
-        f"{answer['file']}\t{answer['label']}\t{answer['certainty']}\t{probabilities}\t"
+        f"{answer['file']}\t{' or '.join(named) or '-'}\t{answer['certainty']}\t{probabilities}\t"
         f"{answer['model']}"
     )
     return f"{text}\t{','.join(answer['warnings'])}" if answer["warnings"] else text

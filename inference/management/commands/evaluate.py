@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
 from inference.errors import ImageUnreadableError
-from inference.models import LABELS
+from inference.models import LABELS, Certainty
 from pneumoniapp.errors import CodedError, UnexpectedError
 
 from .classify import model_directory
@@ -89,7 +90,11 @@ def read_image(path: Path) -> np.ndarray:
 
 
 def evaluate_files(labels: Path, images: Path, model: str | None) -> dict:
-    """Every figure of ``inference.metrics.evaluate``, and what was refused, by file and code."""
+    """Every figure of ``inference.metrics.evaluate``, and what was refused, by file and code.
+
+    A file that cannot be read is in no figure. One that the model's gate refuses
+    (``unlike``) is refused too, and yet in all figures, so that refusing cannot improve them.
+    """
     from inference.engine import Engine
     from inference.metrics import evaluate
 
@@ -100,6 +105,7 @@ def evaluate_files(labels: Path, images: Path, model: str | None) -> dict:
     except CodedError as error:
         raise CommandError(f"{error.code}: {error}") from error
     truth, probabilities, patients, refused = [], [], [], {}
+    certainties, sets = [], []
     for row in rows:
         try:
             prediction = engine.predict(read_image(images / row["file"]))
@@ -111,7 +117,28 @@ def evaluate_files(labels: Path, images: Path, model: str | None) -> dict:
             truth.append(LABELS.index(row["label"]))
             probabilities.append([prediction.probabilities[label] for label in LABELS])
             patients.append(row[column] if column else row["file"])
+            certainties.append(prediction.certainty)
+            if prediction.prediction_set is not None:
+                sets.append([label in prediction.prediction_set for label in LABELS])
+            if prediction.gate_score is not None and prediction.gate_score > 1:
+                refused[row["file"]] = Certainty.UNLIKE.value
     result = {"model": engine.name, "labels": list(LABELS), "refused": len(refused)}
     if truth:
         result |= evaluate(np.array(truth), np.array(probabilities), np.array(patients))
+        result |= {"certainty": dict(sorted(Counter(certainties).items()))}
+    if sets:
+        result |= sets_of_classes(np.array(truth), np.array(sets))
     return result | {"refused_files": refused}
+
+
+def sets_of_classes(truth: np.ndarray, sets: np.ndarray) -> dict:
+    """``coverage`` by true class and mean ``set_size``, of ``sets``, bool (n, 3).
+
+    ``None`` for a class that no file has. What the gate refused counts as well.
+    """
+    held = sets[np.arange(len(truth)), truth]
+    of_class = {label: held[truth == place] for place, label in enumerate(LABELS)}
+    return {
+        "coverage": {k: float(v.mean()) if len(v) else None for k, v in of_class.items()},
+        "set_size": float(sets.sum(axis=1).mean()),
+    }
