@@ -26,17 +26,21 @@ def resample(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return image
 
 
-def move(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Turn (10 degrees at most), zoom (15%), stretch (7%) and shift (7%) to the input's size."""
-    rows, columns = image.shape
+def placement(shape: tuple[int, int], random: np.random.Generator, size: int) -> np.ndarray:
+    """A random affine map, float (2, 3), from an image of ``shape`` to a square of ``size``.
+
+    It turns (10 degrees at most), zooms (15% smaller to 20% larger), stretches (7%) and
+    shifts (7%).
+    """
+    rows, columns = shape
     matrix = cv2.getRotationMatrix2D(
-        (columns / 2, rows / 2), random.uniform(-10, 10), random.uniform(0.85, 1.15)
+        (columns / 2, rows / 2), random.uniform(-10, 10), random.uniform(0.85, 1.2)
     )
-    scale = np.diag([INPUT_SIZE / columns * random.uniform(0.93, 1.07), INPUT_SIZE / rows])
+    scale = np.diag([size / columns * random.uniform(0.93, 1.07), size / rows])
     matrix = scale @ matrix
     middle = matrix @ np.array([columns / 2, rows / 2, 1])
-    matrix[:, 2] += INPUT_SIZE / 2 - middle + random.uniform(-18, 18, 2)
-    return cv2.warpAffine(image, matrix, (INPUT_SIZE, INPUT_SIZE), flags=cv2.INTER_LINEAR)
+    matrix[:, 2] += size / 2 - middle + size * random.uniform(-0.07, 0.07, 2)
+    return matrix
 
 
 def expose(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -49,22 +53,39 @@ def expose(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
 
 def hide(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Cover one rectangle (20 to 70 pixels a side) with a grey, so that no mark decides alone."""
-    height, width = random.integers(20, 70, 2)
-    top, left = random.integers(INPUT_SIZE - height), random.integers(INPUT_SIZE - width)
+    """Cover one rectangle (8% to 27% of a side) with a grey, so that no mark decides alone."""
+    size = image.shape[0]
+    height, width = random.integers(int(0.08 * size), int(0.27 * size), 2)
+    top, left = random.integers(size - height), random.integers(size - width)
     image[top : top + height, left : left + width] = random.random()
     return image
 
 
-def augment(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """One random variant of ``image``, uint8 (H, W), as float32 (256, 256) in [0, 1].
+def augment(
+    image: np.ndarray,
+    random: np.random.Generator,
+    *,
+    size: int = INPUT_SIZE,
+    mask: np.ndarray | None = None,
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
+    """One random variant of ``image``, uint8 (H, W), as float32 (size, size) in [0, 1].
 
     The mirror image has the heart on the right, which no class here depends on; half of
-    the variants are mirrored.
+    the variants are mirrored. ``mask``, float32 (h, w) over the same field, goes the same way:
+    with it the answer is (variant, mask (size, size)).
     """
-    variant = expose(contrast_stretch(move(resample(image, random), random)), random)
-    if random.random() < 0.5:
+    image = resample(image, random)
+    matrix = placement(image.shape, random, size)
+    moved = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    variant = expose(contrast_stretch(moved), random)
+    mirrored = random.random() < 0.5
+    if mirrored:
         variant = np.ascontiguousarray(variant[:, ::-1])
     if random.random() < 0.3:
         variant = hide(variant, random)
-    return variant.astype(np.float32)
+    variant = variant.astype(np.float32)
+    if mask is None:
+        return variant
+    matrix = matrix @ np.diag([image.shape[1] / mask.shape[1], image.shape[0] / mask.shape[0], 1])
+    placed = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    return variant, np.ascontiguousarray(placed[:, ::-1]) if mirrored else placed
