@@ -1,13 +1,14 @@
 """Every route of the REST API: the one place that knows all apps' views."""
 
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.views import LogoutView, MeView, TokenView
 from inference.api.radiographs import RadiographViewSet
 from inference.api.views import AnalysisViewSet, ModelVersionViewSet
 from patients.api.views import PatientViewSet
-from pneumoniapp.api.docs import DocsView, ProblemsView, ProblemView, SchemaView
+from pneumoniapp.api.docs import DocsView, ProblemsView, ProblemView, RootView, SchemaView
 from pneumoniapp.api.problems import not_found
 from radiology.api.views import DicomView, PreviewView
 
@@ -18,6 +19,7 @@ router.register("analyses", AnalysisViewSet, "analysis")
 router.register("models", ModelVersionViewSet, "model")
 
 version_1 = [
+    path("", RootView.as_view(), name="root"),
     path("auth/token/", TokenView.as_view(), name="token"),
     path("auth/logout/", LogoutView.as_view(), name="logout"),
     path("me/", MeView.as_view(), name="me"),
@@ -28,6 +30,7 @@ version_1 = [
 
 app_name = "api"
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="api:docs"), name="index"),
     path("v1/", include(version_1)),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", DocsView.as_view(), name="docs"),

@@ -208,11 +208,13 @@ API = [
     Route(
         "api:model-detail", "GET", API_PRACTISING, lambda world: [world.analysis.model_version_id]
     ),
+    Route("api:index", "GET", dict.fromkeys(ROLES, "onward")),
+    Route("api:root", "GET", EVERYBODY),
     Route("api:schema", "GET", EVERYBODY),
     Route("api:docs", "GET", EVERYBODY),
     Route("api:problems", "GET", EVERYBODY),
     Route("api:problem", "GET", EVERYBODY, lambda world: ["not_found"]),
-    Route("api:not-found", "GET", NOT_THERE),
+    Route("api:not-found", "GET", NOT_THERE, query="nothing/"),
     # Last, since it ends the tokens.
     Route("api:logout", "POST", dict.fromkeys(ROLES, 204) | {"anonymous": 401}),
 ]

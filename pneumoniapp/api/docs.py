@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import ClassVar
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -42,6 +44,31 @@ class SchemaView(View):
             schema(),
             content_type=OpenApiJsonRenderer.media_type,
             headers={"Content-Disposition": 'inline; filename="pneumoniapp.json"'},
+        )
+
+
+@method_decorator(csrf_exempt, "dispatch")
+class RootView(View):
+    """Where a program may begin: addresses by name, as JSON, for anybody."""
+
+    routes: ClassVar[dict[str, str]] = {
+        "patients": "patient-list",
+        "radiographs": "radiograph-list",
+        "analyses": "analysis-list",
+        "models": "model-list",
+        "me": "me",
+        "token": "token",
+        "problems": "problems",
+        "schema": "schema",
+        "docs": "docs",
+    }
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return JsonResponse(
+            {
+                name: request.build_absolute_uri(reverse(f"api:{route}"))
+                for name, route in self.routes.items()
+            }
         )
 
 

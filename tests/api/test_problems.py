@@ -23,8 +23,6 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/",
-        "/api/v1/",
         "/api/v1/patients",
         "/api/v1/nothing/",
         "/api/v2/patients/",

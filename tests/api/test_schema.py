@@ -119,3 +119,13 @@ def shape(value):
     if isinstance(value, dict):
         return {name: shape(inner) for name, inner in value.items()}
     return type(value).__name__
+
+
+def test_a_program_finds_its_way_from_the_root(client):
+    assert client.get("/api/").url == "/api/docs/"
+    addresses = client.get("/api/v1/").json()
+    assert addresses["radiographs"] == "http://testserver/api/v1/radiographs/"
+    assert addresses["docs"] == "http://testserver/api/docs/"
+    for address in addresses.values():
+        assert client.get(address).status_code in (200, 401, 405), address
+    assert client.post("/api/v1/").status_code == 405
