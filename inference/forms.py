@@ -45,7 +45,7 @@ class NewReadingForm(forms.Form):
         required=False,
         input_formats=DATE_FORMATS,
         widget=DateInput,
-        help_text=_("Left empty, each file's own date is used."),
+        help_text=_("Left empty, each file's own date is used; a file without one needs it."),
     )
     files = FilesField(
         label=_("DICOM files"),

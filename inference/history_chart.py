@@ -10,7 +10,7 @@ from itertools import pairwise
 from .models import LABELS, Analysis, Certainty, Label
 
 WIDTH, HEIGHT = 640, 220
-LEFT, RIGHT, TOP, BOTTOM = 48, 16, 12, 30
+LEFT, RIGHT, TOP, BOTTOM = 72, 16, 12, 34
 
 
 @dataclass(frozen=True)

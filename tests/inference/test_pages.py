@@ -147,6 +147,87 @@ def test_a_finished_reading_shows_all_of_it(doctor_client, analysis):
     assert "hx-trigger" not in page
 
 
+def test_a_certain_reading_names_one_class_and_how_often_such_are_right(doctor_client, patient):
+    analysis = AnalysisFactory(certain=True, radiograph__patient=patient)
+    page = doctor_client.get(page_url(analysis)).text
+    for text in ("Lung opacity", "Certain", "Only this class remains possible", "86% were right"):
+        assert text in page
+    assert "(76% to 94%)" in page
+    assert "above the limit that rules it in (80%)" in page
+    assert "94% (89% to 97%) were below" in page
+    assert "Do you agree with the class?" in page
+
+
+def test_an_uncertain_reading_names_what_remains_and_calls_for_a_person(doctor_client, patient):
+    analysis = AnalysisFactory(
+        uncertain=True, radiograph__patient=patient, p_lung_opacity=0.5, p_not_normal=0.45
+    )
+    page = doctor_client.get(page_url(analysis)).text
+    assert "Uncertain: Lung opacity or Abnormal without opacity" in page
+    for text in ("A person must decide", "hold the true class for 90%", "most probable class"):
+        assert text in page
+    assert "An opacity suspicious for pneumonia" not in page
+    assert 'class="result-class" ' not in page
+    assert "Triage" not in page
+    listed = doctor_client.get(LIST).text
+    row = re.search(r"<tbody>.*?</tbody>", listed, re.DOTALL).group()
+    assert [row.count(name) for name in ("Lung opacity", "Abnormal without opacity")] == [1, 1]
+    assert "50% · 45%" in row
+    assert "Uncertain" in row
+
+
+@pytest.mark.parametrize("trait", [{}, {"prediction_set": [], "gate_score": 0.5}])
+def test_what_is_unlike_names_no_class(doctor_client, patient, trait):
+    analysis = AnalysisFactory(unlike=True, radiograph__patient=patient, **trait)
+    page = doctor_client.get(page_url(analysis)).text
+    assert "The reading is ready: Not like what the model knows." in page
+    assert "probabilities mean nothing here" in page
+    assert ("No class fits" in page) == bool(trait)
+    assert "A person must read it" in page
+    assert "Triage" not in page
+    assert 'class="result-class" ' not in page
+    # Its probabilities are there for who asks, and no class is marked among them.
+    assert "<details" in page
+    assert "is-chosen" not in page
+    row = re.search(r"<tbody>.*?</tbody>", doctor_client.get(LIST).text, re.DOTALL).group()
+    assert "Lung opacity" not in row
+    assert "85%" not in row
+    assert "Not like what the model knows" in row
+
+
+def test_the_map_says_what_it_shows(doctor_client, patient):
+    for trait, text in (
+        ("certain", "Show what the class rests on"),
+        ("uncertain", "not the only possible one"),
+        ("unlike", "the map says nothing"),
+    ):
+        analysis = AnalysisFactory(**{trait: True}, radiograph__patient=patient)
+        analysis.map.save("", ContentFile(b"\x89PNG"))
+        page = doctor_client.get(page_url(analysis)).text
+        assert text in page
+        assert "Probability of “Lung opacity” by place" in page
+
+
+def test_the_list_is_filtered_by_what_is_not_certain(doctor_client, patient):
+    made = {
+        name: AnalysisFactory(**{name: True}, radiograph__patient=patient)
+        for name in ("certain", "uncertain", "unlike")
+    }
+    for name, analysis in made.items():
+        page = doctor_client.get(LIST, {"certainty": name}).context["page"]
+        assert [row.pk for row in page] == [analysis.pk]
+
+
+def test_pages_of_sets_cost_no_more_queries(doctor_client, patient, django_assert_num_queries):
+    analysis = AnalysisFactory(uncertain=True, radiograph__patient=patient)
+    AnalysisFactory(unlike=True, radiograph__patient=patient)
+    doctor_client.get(page_url(analysis))
+    with django_assert_num_queries(5):
+        doctor_client.get(page_url(analysis))
+    with django_assert_num_queries(6):
+        doctor_client.get(LIST)
+
+
 def test_numbers_are_localised_and_coordinates_are_not(client_for, doctor, patient):
     for day in (1, 2):
         analysis = AnalysisFactory(
@@ -354,6 +435,11 @@ def test_half_a_judgement_is_refused_beside_its_field(doctor_client, analysis, d
     assert response.status_code == 422
     assert field in response.context["review_form"].errors
     assert not Review.objects.exists()
+
+
+def test_only_what_may_be_left_out_is_called_optional(doctor_client, analysis):
+    assert doctor_client.get(page_url(analysis)).text.count("(optional)") == 1  # The comment.
+    assert "(optional)" not in doctor_client.get(reverse("inference:new")).text
 
 
 def test_an_unfinished_reading_is_not_judged(doctor_client, patient):
