@@ -41,6 +41,8 @@ def prediction_sets(probabilities: np.ndarray, quantiles: dict[str, float]) -> n
 class Judgement:
     """What a version makes of one image.
 
+    - ``label``: the most probable of the classes that remain possible, or of all where none
+      does. With a quantile for each class it need not be the most probable of all.
     - ``probabilities``: calibrated, float64 (3,), in the order of ``LABELS``.
     - ``prediction_set``: the classes that remain possible, most probable first; ``None``
       for a version without conformal quantiles.
@@ -48,6 +50,7 @@ class Judgement:
       ``None`` for a version without a gate.
     """
 
+    label: str
     probabilities: np.ndarray
     certainty: str
     prediction_set: tuple[str, ...] | None
@@ -70,14 +73,16 @@ class CertaintyRules:
     def judge(self, raw: np.ndarray, gate_features: np.ndarray | None) -> Judgement:
         """Judge one image by its softmax ``raw`` (3,) and what the network's gate output gave."""
         probabilities = calibrate(raw, self.temperature)
+        order = probabilities.argsort()[::-1]
+        most_probable = LABELS[order[0]]
         if self._quantiles is None:
             certainty = _by_limits(float(probabilities.max()), self._limits)
-            return Judgement(probabilities, certainty, None, None)
-        order = probabilities.argsort()[::-1]
+            return Judgement(most_probable, probabilities, certainty, None, None)
         possible = prediction_sets(probabilities, self._quantiles)
         names = tuple(LABELS[place] for place in order if possible[place])
         score = None if self._gate is None else self._gate.score(gate_features)
-        return Judgement(probabilities, _by_set(names, score), names, score)
+        label = names[0] if names else most_probable
+        return Judgement(label, probabilities, _by_set(names, score), names, score)
 
 
 def _by_limits(probability: float, limits: dict[str, float]) -> str:

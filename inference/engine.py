@@ -38,9 +38,8 @@ class Prediction:
     - ``activation``: float32 (rows, columns) of the last feature map, in [0, 1]; see
       :func:`local_probability`.
     - ``milliseconds``: by step (``input``, ``network``, ``activation``).
-    - ``certainty``, ``prediction_set``, ``gate_score``: see
-      :class:`~inference.certainty.Judgement`. ``label`` is the most probable class,
-      whatever the certainty.
+    - ``label``, ``certainty``, ``prediction_set``, ``gate_score``: see
+      :class:`~inference.certainty.Judgement`.
     """
 
     label: str
@@ -161,12 +160,12 @@ class Engine:
         )
         ran = time.perf_counter()
         judged = self.rules.judge(raw, known_by)
-        best = int(judged.probabilities.argmax())
+        best = LABELS.index(judged.label)
         temperature = self.rules.temperature
         activation = local_probability(places, self._kernel, raw, temperature)[..., best]
         end = time.perf_counter()
         return Prediction(
-            label=LABELS[best],
+            label=judged.label,
             probabilities=dict(zip(LABELS, judged.probabilities.tolist(), strict=True)),
             certainty=judged.certainty,
             prediction_set=judged.prediction_set,

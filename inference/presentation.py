@@ -105,6 +105,10 @@ class ReadingView:
         return wording.class_meaning(self.analysis)
 
     @property
+    def call_for_a_person(self) -> str:
+        return wording.call_for_a_person(self.analysis)
+
+    @property
     def certainty_meaning(self) -> str:
         return wording.certainty_meaning(self.analysis)
 

@@ -73,23 +73,29 @@ def class_meaning(analysis: Analysis) -> str:
     return str(MEANING_OF_CLASS[labels[0]]) if len(labels) == 1 else ""
 
 
+def call_for_a_person(analysis: Analysis) -> str:
+    """What the reading asks of a person, where it does not name one class."""
+    if analysis.certainty == Certainty.UNCERTAIN:
+        return _("A person must decide")
+    return _("A person must read it") if analysis.certainty == Certainty.UNLIKE else ""
+
+
 def certainty_meaning(analysis: Analysis) -> str:
     """What may be made of the reading, in one or two sentences with the version's figures."""
     if analysis.certainty == Certainty.UNLIKE:
         if analysis.prediction_set == [] and analysis.typical is not False:
             return _(
-                "No class fits this image well enough. Read it without the model: its "
-                "probabilities mean nothing here."
+                "No class fits this image well enough: the model's probabilities mean nothing here."
             )
         return _(
-            "The model knows frontal radiographs of the chest, upright. This image is unlike "
-            "them: another part of the body, another view, turned, or poor. Read it without the "
-            "model: its probabilities mean nothing here."
+            "The model knows frontal radiographs of the chest. This image is unlike them: another "
+            "part of the body, another view, turned, black and white exchanged, or poor. The "
+            "model's probabilities mean nothing here."
         )
     if analysis.certainty == Certainty.UNCERTAIN:
         return _(
-            "More than one class remains possible; sets found in this way are made to hold the "
-            "true class for %(share)s of the radiographs of each class. A person must decide."
+            "More than one class remains possible. Sets like this one are made to hold the true "
+            "class for %(share)s of the radiographs of each class."
         ) % {"share": percent(_conformal(analysis).get("coverage"))}
     if analysis.certainty == Certainty.CERTAIN:
         return " ".join([_("Only this class remains possible."), _how_often_right(analysis)])
@@ -159,11 +165,13 @@ def triage_sentence(analysis: Analysis) -> str:
 
 
 def question(analysis: Analysis) -> str:
-    """What a doctor is asked to judge: the class, or the most probable one."""
-    if analysis.certainty not in (Certainty.UNCERTAIN, Certainty.UNLIKE):
-        return _("Do you agree with the class?")
+    """What a doctor is asked to judge: the class, or the first of those that remain."""
     name = Label(analysis.label).label
-    return _("Do you agree with “%(label)s”, the most probable class?") % {"label": name}
+    if analysis.certainty == Certainty.UNCERTAIN:
+        return _("Do you agree with “%(label)s”, the most probable of them?") % {"label": name}
+    if analysis.certainty == Certainty.UNLIKE:
+        return _("Would you say “%(label)s”, the most probable class?") % {"label": name}
+    return _("Do you agree with the class?")
 
 
 def map_switch(analysis: Analysis) -> str:
@@ -183,5 +191,5 @@ def map_meaning(analysis: Analysis) -> str:
     if analysis.certainty == Certainty.UNLIKE:
         return f"{text} {_('The image is not like what the model knows: the map says nothing.')}"
     if analysis.certainty == Certainty.UNCERTAIN:
-        return f"{text} {_('It is the most probable class, and not the only possible one.')}"
+        return f"{text} {_('It is not the only possible class.')}"
     return text

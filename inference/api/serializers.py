@@ -69,8 +69,9 @@ class AnalysisSerializer(serializers.ModelSerializer):
     )
     error = serializers.SerializerMethodField(help_text="Only when `status` is `failed`.")
     label = serializers.SerializerMethodField(
-        help_text="The class with the largest probability. It is what the reading says only "
-        "where `certainty` is `certain` (or `high`, `moderate`)."
+        help_text="The most probable of the classes that remain possible, or of all where none "
+        "does. It is what the reading says only where `certainty` is `certain` (or `high`, "
+        "`moderate`)."
     )
     probabilities = serializers.SerializerMethodField(help_text="Calibrated; they sum to 1.")
     certainty = serializers.SerializerMethodField(help_text=CERTAINTY_HELP)

@@ -165,3 +165,30 @@ def test_models(api):
     assert body["metrics"]["test"]["macro_auroc"] == 0.88
     assert_problem(api.get(f"{MODELS}{NOBODY}/"), 404, "not_found")
     assert_problem(api.post(MODELS, {}), 405, "method_not_allowed")
+
+
+def test_what_a_reading_claims(api, doctor):
+    made = {
+        name: AnalysisFactory(**{name: True}, radiograph__patient__owner=doctor)
+        for name in ("certain", "uncertain", "unlike")
+    }
+    expected = {
+        "certain": (["lung_opacity"], True),
+        "uncertain": (["lung_opacity", "not_normal"], True),
+        "unlike": (["normal"], False),
+    }
+    for name, analysis in made.items():
+        body = api.get(address(analysis)).json()
+        assert body["certainty"] == name
+        assert (body["prediction_set"], body["typical"]) == expected[name]
+        assert ids(api.get(f"{LIST}?certainty={name}")) == [str(analysis.pk)]
+    older = api.get(address(AnalysisFactory(radiograph__patient__owner=doctor))).json()
+    assert (older["prediction_set"], older["typical"]) == (None, None)
+
+
+def test_a_version_tells_of_its_certainty(api, doctor):
+    analysis = AnalysisFactory(certain=True, radiograph__patient__owner=doctor)
+    body = api.get(f"/api/v1/models/{analysis.model_version_id}/").json()
+    assert body["conformal"]["coverage"] == 0.9
+    assert body["gate"]["threshold"] == 1.0
+    assert set(body["triage"]) == {"rule_out", "rule_in"}

@@ -54,6 +54,7 @@ def test_one_class_is_certain_more_are_not_and_none_is_unlike(quantiles, possibl
     judged = rules(quantiles=dict(zip(LABELS, quantiles, strict=True))).judge(RAW, None)
     assert (judged.prediction_set, judged.certainty) == (possible, certainty)
     assert judged.gate_score is None
+    assert judged.label == (possible or ("normal",))[0], "never a class that is not possible"
     np.testing.assert_allclose(judged.probabilities, RAW, atol=1e-6)
 
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 
 from inference.management.commands.classify import model_directory
-from inference.models import LABELS, Analysis
+from inference.models import LABELS, Analysis, Certainty
 from inference.registry import version_directory
 from inference.services import model_register
 from radiology.models import Radiograph
@@ -55,7 +55,7 @@ def test_one_json_object_for_each_file(folder, production, capsys):
     assert good["label"] in LABELS
     assert set(good["probabilities"]) == set(LABELS)
     assert sum(good["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-    assert good["certainty"] in ("high", "moderate", "low")
+    assert good["certainty"] in Certainty.values
     assert good["model"] == str(production)
     assert (good["error"], good["warnings"]) == (None, [])
     assert refused["error"] == "not_dicom"
@@ -76,6 +76,31 @@ def test_one_line_for_each_file(folder, production, capsys):
     assert code == 1
     assert "refused\tnot_dicom" in lines[0]
     assert len(lines) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("threshold", "quantiles", "certainty", "named"),
+    [
+        (1e9, dict.fromkeys(LABELS, 1.0), "uncertain", 3),
+        (1e9, {"normal": 1.0, "lung_opacity": 0.0, "not_normal": 0.0}, "certain", 1),
+        (1e9, dict.fromkeys(LABELS, 0.0), "unlike", 0),
+        (1e-9, dict.fromkeys(LABELS, 1.0), "unlike", 0),
+    ],
+)
+def test_it_says_what_a_page_would(
+    folder, folder_with_sets, capsys, threshold, quantiles, certainty, named
+):
+    model = str(folder_with_sets(version="2", threshold=threshold, quantiles=quantiles))
+    _, (line,) = classify(capsys, str(folder / "a.dcm"), "--json", "--model", model)
+    answer = json.loads(line)
+    assert answer["certainty"] == certainty
+    assert len(answer["prediction_set"]) == sum(q == 1 for q in quantiles.values())
+    assert answer["typical"] is (threshold > 1)
+    _, (line,) = classify(capsys, str(folder / "a.dcm"), "--model", model)
+    _file, finding, said, *_rest = line.split("\t")
+    assert said == certainty
+    assert finding == (" or ".join(answer["prediction_set"]) if named else "-")
 
 
 @pytest.mark.django_db

@@ -124,6 +124,23 @@ def test_the_map_of_the_shipped_model_agrees_with_its_probabilities(loaded, rend
     np.testing.assert_allclose(first, second, atol=2e-3)
 
 
+def test_another_kernel_gives_another_map(loaded, rendered):
+    """A map that did not change would tell of the image, not of the model.
+
+    Adebayo et al., *Sanity Checks for Saliency Maps*, NeurIPS 2018: here the last layer is
+    randomised; ``tests/ml_training/test_gate.py`` randomises the whole network.
+    """
+    own = loaded.predict(rendered)
+    random = np.random.default_rng(5)
+    changes = []
+    for _repeat in range(6):
+        kernel = random.permutation(loaded._kernel.ravel()).reshape(loaded._kernel.shape)
+        other = Engine(loaded.facts, loaded._weights, kernel, loaded.rules._gate).predict(rendered)
+        np.testing.assert_array_equal(other.raw, own.raw)
+        changes.append(abs(other.activation - own.activation).mean() / own.activation.std())
+    assert np.mean(changes) > 0.4
+
+
 @pytest.mark.parametrize("name", ["model.tflite", "classifier.npy", "facts.json"])
 def test_a_damaged_model_is_refused(folder_like, name):
     folder = folder_like(version="9")

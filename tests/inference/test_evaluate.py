@@ -49,7 +49,10 @@ def test_reads_dicom_png_and_jpeg(labelled, shipped, capsys):
     result = evaluate(folder, rows, shipped, capsys)
 
     assert result["n"] == 9
-    assert result["refused"] == 0
+    # Noise may be unlike what the model knows; it is read all the same.
+    assert set(result["refused_files"].values()) <= {"unlike"}
+    assert result["refused"] == len(result["refused_files"])
+    assert sum(result["certainty"].values()) == 9
     assert 0 <= result["accuracy"] <= 1
     assert np.sum(result["confusion"]) == 9
     assert set(result["auroc"]) == set(LABELS)
@@ -68,8 +71,8 @@ def test_counts_what_it_refuses_and_goes_on(labelled, shipped, capsys):
     result = evaluate(folder, rows + odd, shipped, capsys)
 
     assert result["n"] == 9
-    assert result["refused"] == 3
-    assert result["refused_files"] == {
+    unread = {name: code for name, code in result["refused_files"].items() if code != "unlike"}
+    assert unread == {
         "broken.dcm": "not_dicom",
         "broken.png": "image_unreadable",
         "absent.jpg": "image_unreadable",
@@ -86,3 +89,21 @@ def test_counts_what_it_refuses_and_goes_on(labelled, shipped, capsys):
 def test_says_what_is_wrong_with_the_labels(tmp_path, shipped, row, sentence):
     with pytest.raises(CommandError, match=sentence):
         call_command("evaluate", labels=write(tmp_path, [row]), images=tmp_path)
+
+
+def test_coverage_and_sizes_of_sets(labelled, folder_with_sets, capsys):
+    folder, rows = labelled
+    whole = evaluate(folder, rows, folder_with_sets(version="2"), capsys)
+    assert whole["coverage"] == dict.fromkeys(LABELS, 1.0)
+    assert whole["set_size"] == 3.0
+    assert whole["certainty"] == {"uncertain": 9}
+    assert whole["refused"] == 0
+
+    quantiles = {"normal": 1.0, "lung_opacity": 0.0, "not_normal": 0.0}
+    only = folder_with_sets(version="3", quantiles=quantiles, threshold=1e-9)
+    refused = evaluate(folder, rows[:3], only, capsys)
+    assert refused["coverage"] == {"normal": 1.0, "lung_opacity": None, "not_normal": None}
+    assert refused["set_size"] == 1.0
+    assert refused["certainty"] == {"unlike": 3}
+    assert set(refused["refused_files"].values()) == {"unlike"}
+    assert (refused["n"], refused["refused"]) == (3, 3), "refusing improves no figure"

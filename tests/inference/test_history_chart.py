@@ -81,3 +81,11 @@ def test_versions_are_not_silently_joined(analyses):
     for series in chart.series:
         assert len(series.marks) == 5
         assert [path.count("L") for path in series.paths] == [1, 1]
+
+
+def test_what_is_unlike_has_no_place(analyses):
+    version = ModelVersionFactory()
+    rows = analyses(("2024-01-01", version), ("2024-01-02", version))
+    assert history_chart(rows + analyses(("2024-01-03", version), certainty="unlike")) == (
+        history_chart(rows)
+    )

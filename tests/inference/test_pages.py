@@ -164,7 +164,7 @@ def test_an_uncertain_reading_names_what_remains_and_calls_for_a_person(doctor_c
     )
     page = doctor_client.get(page_url(analysis)).text
     assert "Uncertain: Lung opacity or Abnormal without opacity" in page
-    for text in ("A person must decide", "hold the true class for 90%", "most probable class"):
+    for text in ("A person must decide", "hold the true class for 90%", "most probable of them"):
         assert text in page
     assert "An opacity suspicious for pneumonia" not in page
     assert 'class="result-class" ' not in page
@@ -198,7 +198,7 @@ def test_what_is_unlike_names_no_class(doctor_client, patient, trait):
 def test_the_map_says_what_it_shows(doctor_client, patient):
     for trait, text in (
         ("certain", "Show what the class rests on"),
-        ("uncertain", "not the only possible one"),
+        ("uncertain", "not the only possible class"),
         ("unlike", "the map says nothing"),
     ):
         analysis = AnalysisFactory(**{trait: True}, radiograph__patient=patient)
@@ -224,6 +224,7 @@ def test_pages_of_sets_cost_no_more_queries(doctor_client, patient, django_asser
     doctor_client.get(page_url(analysis))
     with django_assert_num_queries(5):
         doctor_client.get(page_url(analysis))
+    doctor_client.get(LIST)
     with django_assert_num_queries(6):
         doctor_client.get(LIST)
 
