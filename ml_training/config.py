@@ -27,6 +27,11 @@ class Config:
     - ``trainable_from``: the first layer of the backbone that learns; ``all`` for all.
     - ``learning_rate``: the peak, after ``warmup_epochs``; then a cosine to nearly nothing.
     - ``ema``: momentum of the moving average of the weights, which is what is kept.
+    - ``frozen_cache``: variants of each image for which the output of the layers before
+      ``trainable_from`` is kept, so that only the others run each epoch; 0: none is kept.
+    - With a cache only: ``masked_index``, lung-masked and inverted radiographs of training
+      patients that take part as ``masked_share`` of each batch (``masked_cache`` variants each);
+      ``boxes``, where radiologists saw an opacity, as a second target of weight ``box_weight``.
     - ``patience``: epochs without a better validation macro AUROC before the run stops.
     """
 
@@ -46,6 +51,12 @@ class Config:
     mixup: float = 0.3
     ema: float = 0.995
     patience: int = 8
+    frozen_cache: int = 0
+    masked_index: str = ""
+    masked_share: float = 0.5
+    masked_cache: int = 2
+    boxes: str = ""
+    box_weight: float = 0.5
     seed: int = 42
 
     @classmethod

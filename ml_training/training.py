@@ -14,6 +14,7 @@ import platform
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib.metadata import version as library_version
 from pathlib import Path
 
@@ -26,13 +27,17 @@ from inference.metrics import class_aurocs, evaluate, macro_auroc
 from inference.model_input import model_input
 from inference.models import LABELS
 
-from .architectures import build
+from .architectures import CLASSIFIER, build
 from .augmentation import augment
+from .boxes import read_boxes
 from .calibration import apply_temperature
 from .certainty import certainty_facts, other_body_parts
-from .config import Config
+from .config import Config, data_folder
 from .datasets import Dataset, Split, read_dataset
+from .errors import SplitLeakError
 from .export import export_weights, write_facts
+from .frozen_cache import BOXES, Cache, CachedBatches, fill_cache, split_network
+from .masked import lungs_as_seen
 
 BEST = "best.weights.h5"
 TERMS = (
@@ -91,13 +96,13 @@ class Batches(keras.utils.PyDataset):
 class KeepBest(keras.callbacks.Callback):
     """Keep the weights with the best validation macro AUROC; stop when patience is used up."""
 
-    def __init__(self, images: np.ndarray, truth: np.ndarray, folder: Path, config: Config) -> None:
+    def __init__(self, course: Course, truth: np.ndarray, folder: Path, config: Config) -> None:
         super().__init__()
-        self.images, self.truth, self.folder, self.config = images, truth, folder, config
+        self.course, self.truth, self.folder, self.config = course, truth, folder, config
         self.best, self.best_epoch, self.rows = -1.0, -1, []
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        probabilities = predict(self.model, self.images)
+        probabilities = predict(self.model, self.course.validation)
         reached = macro_auroc(self.truth, probabilities)
         row = {
             "epoch": epoch + 1,
@@ -114,7 +119,7 @@ class KeepBest(keras.callbacks.Callback):
         print(" ".join(f"{key} {value:.4g}" for key, value in row.items()), flush=True)
         if reached > self.best:
             self.best, self.best_epoch = reached, epoch
-            self.model.save_weights(self.folder / BEST)
+            self.course.network.save_weights(self.folder / BEST)
         elif epoch - self.best_epoch >= self.config.patience:
             self.model.stop_training = True
 
@@ -124,8 +129,62 @@ def network_inputs(split: Split) -> np.ndarray:
     return np.stack([model_input(image) for image in split.images])
 
 
-def predict(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    return model.predict(images, batch_size=64, verbose=0)
+def predict(model: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    found = model.predict(inputs, batch_size=64, verbose=0)
+    return found[CLASSIFIER] if isinstance(found, dict) else found
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a run fits: ``learner`` on ``batches``; ``validation`` is what it reads to be judged.
+
+    ``network`` is the whole network, whose weights those of ``learner`` are.
+    """
+
+    network: keras.Model
+    learner: keras.Model
+    batches: keras.utils.PyDataset
+    validation: np.ndarray
+
+
+def _course(config: Config, dataset: Dataset, network: keras.Model) -> Course:
+    validation = network_inputs(dataset.splits["val"])
+    if not config.frozen_cache:
+        return Course(network, network, Batches(dataset.splits["train"], config), validation)
+    lower, upper = split_network(network, config.trainable_from)
+    boxes = read_boxes(data_folder() / config.boxes) if config.boxes else {}
+    grid = tuple(upper.output[BOXES].shape[1:3])
+
+    def cache(split: Split, images, count: int, seed: int) -> Cache:
+        return fill_cache(
+            lower,
+            images,
+            [boxes.get(name) for name in split.ids],
+            split.truth,
+            split.sampling_weights(),
+            count=count,
+            seed=seed,
+            grid=grid,
+        )
+
+    whole = dataset.splits["train"]
+    caches = [cache(whole, whole.images, config.frozen_cache, config.seed), None]
+    if config.masked_index:
+        masked = _masked_split(config, dataset)
+        shown = [lungs_as_seen(image) for image in masked.images]
+        caches[1] = cache(masked, shown, config.masked_cache, config.seed + 1)
+    batches = CachedBatches(*caches, config, plain_epochs=max(1, config.epochs // 6))
+    return Course(network, upper, batches, lower.predict(validation, batch_size=64, verbose=0))
+
+
+def _masked_split(config: Config, dataset: Dataset) -> Split:
+    """The lung-masked radiographs; raises ``SplitLeakError`` when one is of a patient whose
+    radiographs the network is judged by."""
+    masked = read_dataset(data_folder() / config.masked_index, split="train").splits["train"]
+    judged = {p for name in ("val", "test") for p in dataset.splits[name].patients.tolist()}
+    if leaking := judged & set(masked.patients.tolist()):
+        raise SplitLeakError(patients=len(leaking))
+    return masked
 
 
 def train(config: Config, folder: Path) -> Path:
@@ -134,14 +193,14 @@ def train(config: Config, folder: Path) -> Path:
     (folder / "config.json").write_text(json.dumps(config.as_dict(), indent=2))
     keras.utils.set_random_seed(config.seed)
     dataset = read_dataset(config.index_path)
-    batches = Batches(dataset.splits["train"], config)
     model = build(
         config.architecture,
         weights=config.weights_source,
         trainable_from=config.trainable_from,
         dropout=config.dropout,
     )
-    steps = len(batches)
+    course = _course(config, dataset, model)
+    steps = len(course.batches)
     warmup = config.warmup_epochs * steps
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate * 0.05,
@@ -157,15 +216,22 @@ def train(config: Config, folder: Path) -> Path:
         use_ema=True,
         ema_momentum=config.ema,
     )
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
-    model.compile(optimizer, loss=loss)
-    validation = dataset.splits["val"]
-    keep = KeepBest(network_inputs(validation), validation.truth, folder, config)
+    losses = {
+        CLASSIFIER: keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
+        BOXES: keras.losses.BinaryCrossentropy(from_logits=True),
+    }
+    if isinstance(course.learner.output, dict):
+        weights = {CLASSIFIER: 1.0, BOXES: config.box_weight if config.boxes else 0.0}
+        course.learner.compile(optimizer, loss=losses, loss_weights=weights)
+    else:
+        course.learner.compile(optimizer, loss=losses[CLASSIFIER])
+    keep = KeepBest(course, dataset.splits["val"].truth, folder, config)
     # The averaged weights are in place while KeepBest looks at the model.
     averaged = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     began = time.monotonic()
-    model.fit(batches, epochs=config.epochs, callbacks=[averaged, keep], verbose=2, shuffle=False)
-    batches.threads.shutdown()
+    course.learner.fit(
+        course.batches, epochs=config.epochs, callbacks=[averaged, keep], verbose=2, shuffle=False
+    )
     run = {"seconds": round(time.monotonic() - began), "epochs": len(keep.rows)}
     return finish(config, folder, dataset=dataset, run=run)
 
