@@ -182,7 +182,7 @@ def test_each_of_many_files_has_its_own_result(open_browser, radiographs, tmp_pa
         "not a DICOM"
     )
     expect(page.locator("#upload-status")).to_contain_text("not accepted")
-    expect(page.locator(".file-result .badge-class")).to_have_count(3)  # By themselves.
+    expect(page.locator(".file-result .badge-certainty")).to_have_count(3)  # By themselves.
     expect(page.locator(".file-result[hx-get]")).to_have_count(0)
     doctor.shot("many")
     page.get_by_role("link", name="To the patient").click()
