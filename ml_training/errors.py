@@ -25,6 +25,14 @@ class ExportParityError(PermanentError):
     sentence = _("The exported model differs from the trained one by %(difference)s.")
 
 
+class ModelNotServableError(PermanentError):
+    code = "model_not_servable"
+    sentence = _(
+        "%(architecture)s cannot be served: it reads more than an image, or its maps would "
+        "not be exact."
+    )
+
+
 class DatasetExistsError(PermanentError):
     code = "dataset_exists"
     sentence = _("%(folder)s is there already: name another folder or remove it.")
@@ -48,3 +56,8 @@ class ImageMissingError(PermanentError):
 class RunInvalidError(PermanentError):
     code = "run_invalid"
     sentence = _("%(folder)s cannot be compared: %(reason)s.")
+
+
+class ModelNotServableError(PermanentError):
+    code = "model_not_servable"
+    sentence = _("This network can be trained and compared, but not served: %(reason)s.")

@@ -24,7 +24,7 @@ FILES = {"keras": "model.keras", "litert": "model.tflite", "classifier": "classi
 
 
 def litert_predict(path: Path, images: np.ndarray) -> np.ndarray:
-    """The LiteRT export's probabilities, float32 (n, 3), for ``images`` (n, 256, 256, 3)."""
+    """The LiteRT export's probabilities, float32 (n, 3), for ``images`` (n, size, size, 3)."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=2)
@@ -48,12 +48,13 @@ def export_weights(model: keras.Model, folder: Path, parity_images: np.ndarray) 
 
     Returns the ``files`` and ``parity`` of ``facts.json``. Raises
     :class:`ExportParityError` when a probability of the export differs from Keras's by
-    more than 1e-4 on ``parity_images``, float32 (n, 256, 256, 3).
+    more than 1e-4 on ``parity_images``, float32 (n, 256, 256, 3), and
+    ``ModelNotServableError`` for a network whose class activation map would not be exact.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     served = with_features(model)
+    folder.mkdir(parents=True, exist_ok=True)
     served.save(folder / FILES["keras"], include_optimizer=False)
-    signature = [keras.InputSpec(shape=(1, INPUT_SIZE, INPUT_SIZE, 3), dtype="float32")]
+    signature = [keras.InputSpec(shape=(1, *model.input.shape[1:]), dtype="float32")]
     with tempfile.TemporaryDirectory() as saved:
         exported = with_gate_output(served, BACKBONE)
         exported.export(saved, verbose=False, input_signature=signature)
@@ -72,6 +73,7 @@ def export_weights(model: keras.Model, folder: Path, parity_images: np.ndarray) 
     return {
         "files": {kind: file_facts(folder / name) for kind, name in FILES.items()},
         "parity": {"images": len(parity_images), "max_abs_difference": difference},
+        "input_size": list(shape[:2]),
     }
 
 
@@ -85,7 +87,10 @@ def file_facts(path: Path) -> dict:
 
 
 def write_facts(folder: Path, facts: dict) -> None:
-    """Write ``facts.json`` with what every model folder must say of its input and output."""
+    """Write ``facts.json`` with what every model folder must say of its input and output.
+
+    ``input_size`` is 256 x 256 unless ``facts`` says another.
+    """
     common = {
         "format": FACTS_FORMAT,
         "labels": list(LABELS),

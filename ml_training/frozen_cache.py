@@ -51,7 +51,9 @@ def split_network(model: keras.Model, first: str) -> tuple[keras.Model, keras.Mo
     features = keras.Model(below, backbone.output)(entry, training=False)
     outputs = features
     layers = [layer.name for layer in model.layers]
-    for name in layers[layers.index(POOLING) :]:
+    for name in layers[layers.index(BACKBONE) + 1 :]:
+        if name == POOLING:
+            features = outputs
         outputs = model.get_layer(name)(outputs)
     places = keras.layers.SpatialDropout2D(0.2)(features)
     boxes = keras.layers.Conv2D(1, 1, name=BOXES)(places)
