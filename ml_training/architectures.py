@@ -20,13 +20,14 @@ import numpy as np
 from inference.model_input import INPUT_SIZE
 from inference.models import LABELS
 
-from .covariates import COVARIATES, WIDTH
 from .errors import ConfigInvalidError, ModelNotServableError
+from .fusion import FUSIBLE, fused_size
 
 CLASSIFIER = "classifier"
 BACKBONE = "backbone"
 POOLING = "pooling"
 IMAGE = "image"
+FACTS = "facts"
 IMAGENET = "imagenet"
 
 _MEAN = np.array([0.485, 0.456, 0.406])
@@ -138,15 +139,15 @@ def build(
       spoil them), and the backbone runs as it does when it is used.
     - ``dropout``: before the dense layer; ``cnn_original`` has its own and no other.
     - ``fusion``: which of ``age``, ``sex``, ``view`` join the pooled features. The network
-      then takes a dict of ``image`` and these, as :func:`~ml_training.covariates.covariates`
-      makes them.
+      then takes a dict of ``image`` and ``facts``, which
+      :func:`~ml_training.fusion.fused_facts` makes.
 
     Raises :class:`ConfigInvalidError` for a name, size, layer or weights file that will not do.
     """
     if architecture not in ARCHITECTURES:
         raise ConfigInvalidError(reason=f"unknown architecture {architecture}")
-    if len(set(fusion)) != len(fusion) or set(fusion) - set(COVARIATES):
-        raise ConfigInvalidError(reason=f"fusion is of {', '.join(COVARIATES)}, each once")
+    if len(set(fusion)) != len(fusion) or set(fusion) - set(FUSIBLE):
+        raise ConfigInvalidError(reason=f"fusion is of {', '.join(FUSIBLE)}, each once")
     kind = ARCHITECTURES[architecture]
     shape = (input_size, input_size, 3)
     backbone = _backbone(kind, weights, shape)
@@ -160,11 +161,11 @@ def build(
         found = keras.layers.Dropout(dropout)(found)
     else:
         found = keras.layers.Flatten()(features)
-    known = {name: keras.Input((WIDTH,), name=name) for name in fusion}
-    if known:
-        found = keras.layers.Concatenate()([found, *known.values()])
+    inputs = image
+    if fusion:
+        inputs = {IMAGE: image, FACTS: keras.Input((fused_size(tuple(fusion)),), name=FACTS)}
+        found = keras.layers.Concatenate()([found, inputs[FACTS]])
     dense = keras.layers.Dense(len(LABELS), activation="softmax", name=CLASSIFIER)
-    inputs = {IMAGE: image, **known} if known else image
     return keras.Model(inputs, dense(found), name=architecture)
 
 
@@ -222,18 +223,21 @@ def _freeze(
     return normalised
 
 
-def can_be_served(model: keras.Model) -> bool:
-    """Whether ``model`` reads nothing but one image and its class activation map is exact."""
-    return len(model.inputs) == 1 and POOLING in [layer.name for layer in model.layers]
+def check_servable(model: keras.Model) -> None:
+    """Raise :class:`ModelNotServableError` unless ``model`` reads nothing but one image and its
+    class activation map is exact."""
+    if len(model.inputs) > 1:
+        raise ModelNotServableError(reason=f"{model.name} reads more than an image")
+    if POOLING not in [layer.name for layer in model.layers]:
+        raise ModelNotServableError(reason=f"the maps of {model.name} would not be exact")
 
 
 def with_features(model: keras.Model) -> keras.Model:
     """``model`` with two outputs: ``probabilities`` (n, 3) and ``features`` (n, h, w, channels).
 
     ``features`` is the last feature map, the input of the global average pooling. Raises
-    :class:`ModelNotServableError` unless :func:`can_be_served`.
+    :class:`ModelNotServableError` (see :func:`check_servable`).
     """
-    if not can_be_served(model):
-        raise ModelNotServableError(architecture=model.name)
+    check_servable(model)
     outputs = {"probabilities": model.output, "features": model.get_layer(POOLING).input}
     return keras.Model(model.input, outputs, name=model.name)

@@ -25,14 +25,6 @@ class ExportParityError(PermanentError):
     sentence = _("The exported model differs from the trained one by %(difference)s.")
 
 
-class ModelNotServableError(PermanentError):
-    code = "model_not_servable"
-    sentence = _(
-        "%(architecture)s cannot be served: it reads more than an image, or its maps would "
-        "not be exact."
-    )
-
-
 class DatasetExistsError(PermanentError):
     code = "dataset_exists"
     sentence = _("%(folder)s is there already: name another folder or remove it.")

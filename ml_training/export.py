@@ -46,10 +46,11 @@ def litert_predict(path: Path, images: np.ndarray) -> np.ndarray:
 def export_weights(model: keras.Model, folder: Path, parity_images: np.ndarray) -> dict:
     """Write the Keras model, the LiteRT export and the classifier's kernel into ``folder``.
 
-    Returns the ``files`` and ``parity`` of ``facts.json``. Raises
+    Returns ``files``, ``parity`` and ``input_size`` of ``facts.json``. Raises
     :class:`ExportParityError` when a probability of the export differs from Keras's by
-    more than 1e-4 on ``parity_images``, float32 (n, 256, 256, 3), and
-    ``ModelNotServableError`` for a network whose class activation map would not be exact.
+    more than 1e-4 on ``parity_images``, float32 (n, size, size, 3), and, having
+    written nothing, :class:`ModelNotServableError` for a network that reads more than an image
+    or whose class activation map would not be exact.
     """
     served = with_features(model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,7 @@ def export_weights(model: keras.Model, folder: Path, parity_images: np.ndarray) 
     return {
         "files": {kind: file_facts(folder / name) for kind, name in FILES.items()},
         "parity": {"images": len(parity_images), "max_abs_difference": difference},
-        "input_size": list(shape[:2]),
+        "input_size": list(model.input.shape[1:3]),
     }
 
 
