@@ -16,6 +16,7 @@ from pneumoniapp.errors import CodedError
 
 from .models import Analysis, ModelVersion, Promotion, Review
 from .services import analysis_requeue, model_promote, model_rollback
+from .wording import labels_of, one_of
 
 
 class CappedPaginator(Paginator):
@@ -121,20 +122,25 @@ class AnalysisAdmin(ReadOnlyAdmin):
     list_display = (
         "id",
         "status",
-        "label",
+        "finding",
         "certainty",
         "attempts",
         "error_code",
         "model_version",
         "queued_at",
     )
-    list_filter = ("status",)
+    list_filter = ("status", "certainty")
     list_select_related = ("model_version",)
     search_fields = ("=id", "=radiograph__id")
     ordering = ("-queued_at", "-id")
     exclude = ("map",)
     raw_id_fields = ("radiograph",)
     actions = ("requeue",)
+
+    @admin.display(description=_("class"), ordering="label")
+    def finding(self, analysis: Analysis) -> str:
+        """The classes that the reading names, in the words of its page."""
+        return one_of(labels_of(analysis)) or "-"
 
     def get_queryset(self, request):
         return Analysis.objects.visible_to(request.user)

@@ -167,6 +167,25 @@ def test_the_number_of_queries_of_the_list_does_not_grow(
         admin_client.get(reverse("admin:inference_analysis_changelist"))
 
 
+def test_the_list_of_the_admin_says_what_a_page_would(admin_client):
+    made = {
+        name: AnalysisFactory(**{name: True})
+        for name in ("certain", "uncertain", "unlike", "failed")
+    }
+    page = admin_client.get(reverse("admin:inference_analysis_changelist"))
+    rows = {row.pk: row for row in page.context["cl"].result_list}
+    shown = {name: page.context["cl"].model_admin.finding(rows[a.pk]) for name, a in made.items()}
+    assert shown == {
+        "certain": "Lung opacity",
+        "uncertain": "Lung opacity or Abnormal without opacity",
+        "unlike": "-",
+        "failed": "-",
+    }
+    address = reverse("admin:inference_analysis_changelist") + "?certainty__exact=unlike"
+    found = admin_client.get(address).context["cl"].result_list
+    assert [row.pk for row in found] == [made["unlike"].pk]
+
+
 def act(client, model: str, action: str, *rows):
     data = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
     return client.post(reverse(f"admin:inference_{model}_changelist"), data, follow=True)
