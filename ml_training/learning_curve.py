@@ -135,11 +135,14 @@ def backbone_features(config, cases: dict[str, Cases]) -> dict[str, np.ndarray]:
 
     model = build(config.architecture, weights=config.weights_source)
     pooled = keras.Model(model.input, model.get_layer(POOLING).output)
+    side = model.input.shape[1]
     found = {}
     for split, part in cases.items():
         rows = []
         for start in range(0, len(part), 64):
-            images = [model_input(read_image(Path(p))) for p in part.files[start : start + 64]]
+            images = [
+                model_input(read_image(Path(p)), side) for p in part.files[start : start + 64]
+            ]
             rows.append(pooled.predict(np.stack(images), batch_size=32, verbose=0))
         found[split] = np.concatenate(rows)
     return found

@@ -63,7 +63,7 @@ class ServedNetwork:
 
     def input(self, rendered: np.ndarray) -> np.ndarray:
         """float32 (side, side, 3) in [0, 1] of ``rendered``, uint8 (H, W), as serving makes it."""
-        return model_input(rendered)
+        return model_input(rendered, self.side)
 
     def _run(self, rendered: np.ndarray, keep_map: bool) -> tuple[np.ndarray, ...]:
         interpreter, entry, probabilities, features = self._interpreter()
