@@ -170,7 +170,7 @@ def question(analysis: Analysis) -> str:
     if analysis.certainty == Certainty.UNCERTAIN:
         return _("Do you agree with “%(label)s”, the most probable of them?") % {"label": name}
     if analysis.certainty == Certainty.UNLIKE:
-        return _("Would you say “%(label)s”, the most probable class?") % {"label": name}
+        return _("Do you agree with “%(label)s”, the most probable class?") % {"label": name}
     return _("Do you agree with the class?")
 
 
