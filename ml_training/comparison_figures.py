@@ -287,9 +287,10 @@ def growth_figure(growth: dict) -> SafeString:
                 fontsize=8, color="#51606f", va="bottom",
             )  # fmt: skip
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel(_("patients in the training data"))
         axes.set_ylabel(measure_name("macro_auroc"))
-        axes.legend(loc="lower right")
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16))
         return svg(figure, _("Macro AUROC over the number of training patients"))
 
 
