@@ -129,7 +129,7 @@ def _by_class(comparison: Comparison, draw, xlabel: str, ylabel: str, label: str
     """Three panels, one a class, a line for each model; the legend gives each model's figure."""
     cases = comparison.cases[comparison.split]
     with style():
-        figure = new_figure(width=9.6, height=3.5 + 0.14 * len(comparison.candidates))
+        figure = new_figure(width=9.6, height=4.2 + 0.16 * len(comparison.candidates))
         for index, axes in enumerate(figure.subplots(1, 3)):
             for number, candidate in enumerate(comparison.candidates):
                 scores = candidate.probabilities[comparison.split][:, index]
