@@ -82,7 +82,7 @@ def cnn_original(
             keras.layers.Dropout(dropped),
         ]
     sequence = keras.Sequential(layers)
-    return keras.Model(sequence.inputs, sequence.outputs)
+    return keras.Model(sequence.inputs[0], sequence.outputs[0])
 
 
 def _efficientnetv2b0(input_shape: tuple[int, int, int], **options) -> keras.Model:

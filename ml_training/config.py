@@ -9,7 +9,13 @@ from pathlib import Path
 import yaml
 from django.conf import settings
 
+from inference.model_input import INPUT_SIZE
+
 from .errors import ConfigInvalidError
+from .fusion import FUSIBLE
+
+OPTIMIZERS = ("adamw", "adam")
+_KINDS = {"str": str, "int": int, "float": (int, float), "bool": bool, "tuple[str, ...]": list}
 
 
 def data_folder() -> Path:
@@ -18,13 +24,33 @@ def data_folder() -> Path:
     return Path(os.environ.get("PNEUMONIAPP_DATA", default))
 
 
+def run_folder(name: str) -> Path:
+    """A run folder that a configuration names, relative to the program's folder."""
+    return Path(settings.BASE_DIR) / name
+
+
+def _is(value: object, kind: str) -> bool:
+    if isinstance(value, bool) != (kind == "bool"):
+        return False
+    texts = not isinstance(value, list) or all(isinstance(item, str) for item in value)
+    return isinstance(value, _KINDS[kind]) and texts
+
+
 @dataclass(frozen=True)
 class Config:
     """Everything that decides what a run makes; two runs of one config make the same weights.
 
     - ``index``, ``weights``: paths, relative to the data folder. ``weights`` may also be
       ``imagenet`` (downloaded by Keras) or ``none``.
+    - ``input_size``: rows and columns of what the network sees.
+    - ``initial_run``: a run folder (relative to this program's) whose best weights are the start.
     - ``trainable_from``: the first layer of the backbone that learns; ``all`` for all.
+    - ``fusion``: of age, sex and view, what the network is told beside the image.
+    - ``augment``, ``balance``: whether images are varied, and classes and origins drawn alike.
+    - ``optimizer``: ``adamw``, with the schedule and averages below, or ``adam``, plain and at one
+      rate throughout, as the original project's.
+    - ``teachers``: run folders whose mean probabilities of the training cases take the place of
+      the labels by ``distillation_weight``.
     - ``learning_rate``: the peak, after ``warmup_epochs``; then a cosine to nearly nothing.
     - ``ema``: momentum of the moving average of the weights, which is what is kept.
     - ``frozen_cache``: variants of each image for which the output of the layers before
@@ -40,7 +66,15 @@ class Config:
     architecture: str
     index: str
     weights: str = "none"
+    initial_run: str = ""
     trainable_from: str = "all"
+    input_size: int = INPUT_SIZE
+    fusion: tuple[str, ...] = ()
+    augment: bool = True
+    balance: bool = True
+    optimizer: str = "adamw"
+    teachers: tuple[str, ...] = ()
+    distillation_weight: float = 0.5
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 5e-4
@@ -71,14 +105,34 @@ class Config:
             raise ConfigInvalidError(reason="it is no mapping")
         if unknown := set(values) - set(known):
             raise ConfigInvalidError(reason=f"unknown: {', '.join(sorted(unknown))}")
-        kinds = {"str": str, "int": int, "float": (int, float)}
         for name, value in values.items():
-            if not isinstance(value, kinds[known[name].type]):
+            if not _is(value, known[name].type):
                 raise ConfigInvalidError(reason=f"{name} must be {known[name].type}")
+            if isinstance(value, list):
+                values[name] = tuple(value)
         try:
-            return cls(**values)
+            config = cls(**values)
         except TypeError as error:
             raise ConfigInvalidError(reason=str(error).split("__init__() ")[-1]) from error
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """Raise :class:`ConfigInvalidError` where values do not go together."""
+        wrong = {
+            f"no fusion of {', '.join(self.fusion)}": not set(self.fusion) <= set(FUSIBLE),
+            "optimizer is adam or adamw": self.optimizer not in OPTIMIZERS,
+            "masked_index and boxes need a frozen_cache": not self.frozen_cache
+            and bool(self.masked_index or self.boxes),
+            "a frozen_cache needs a layer as trainable_from": bool(self.frozen_cache)
+            and self.trainable_from == "all",
+            "a frozen_cache goes with neither fusion nor teachers": bool(self.frozen_cache)
+            and bool(self.fusion or self.teachers),
+            "epochs and batch_size must be 1 at least": min(self.epochs, self.batch_size) < 1,
+        }
+        for reason, holds in wrong.items():
+            if holds:
+                raise ConfigInvalidError(reason=reason)
 
     @property
     def index_path(self) -> Path:
@@ -90,6 +144,11 @@ class Config:
         if self.weights == "none":
             return None
         return self.weights if self.weights == "imagenet" else data_folder() / self.weights
+
+    @property
+    def starts_elsewhere(self) -> bool:
+        """Whether the network begins with weights that were learned before."""
+        return self.weights_source is not None or bool(self.initial_run)
 
     def as_dict(self) -> dict:
         return asdict(self)

@@ -121,16 +121,15 @@ def fill_cache(
     return Cache(features, marks, truth, chances, count)
 
 
-class CachedBatches(keras.utils.PyDataset):
+class CachedBatches:
     """Batches from a cache and, for ``share`` of each, from another one (lung-masked images).
 
-    The same seed and epoch give the same batches. In the last ``plain_epochs`` of ``epochs``
+    The same seed and ``epoch`` give the same batches. In the last ``plain_epochs`` of ``epochs``
     the other cache has half its share. Cases are mixed with others of their own cache
     (Verma et al., *Manifold Mixup*, ICML 2019: in the middle of the network).
     """
 
     def __init__(self, whole: Cache, other: Cache | None, config, *, plain_epochs: int) -> None:
-        super().__init__(workers=1, use_multiprocessing=False, max_queue_size=4)
         self.whole, self.other, self.config = whole, other, config
         self.plain_from = config.epochs - plain_epochs
         self.epoch = 0
@@ -138,9 +137,6 @@ class CachedBatches(keras.utils.PyDataset):
     def __len__(self) -> int:
         share = self.config.masked_share if self.other else 0
         return max(1, int(len(self.whole.truth) / (1 - share)) // self.config.batch_size)
-
-    def on_epoch_end(self) -> None:
-        self.epoch += 1
 
     def __getitem__(self, batch: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         random = np.random.default_rng((self.config.seed, self.epoch, batch))

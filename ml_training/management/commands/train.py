@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -20,12 +20,20 @@ class Command(BaseCommand):
         parser.add_argument(
             "config", type=Path, help="such as ml_training/configs/mobilenetv2.yaml"
         )
-        parser.add_argument("--run", type=Path, help="run folder (default runs/NAME-TIME)")
+        parser.add_argument("--run", type=Path, help="run folder (default runs/NAME-VERSION)")
         parser.add_argument(
             "--finish", action="store_true", help="only export the best weights of --run"
         )
 
-    def handle(self, *, config: Path, run: Path | None, finish: bool, **options) -> None:
+        parser.add_argument(
+            "--devices",
+            default="",
+            help="share each batch, such as GPU:0,GPU:1 (default: all GPUs)",
+        )
+
+    def handle(
+        self, *, config: Path, run: Path | None, finish: bool, devices: str, **options
+    ) -> None:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         try:
             from ml_training import training
@@ -36,14 +44,16 @@ class Command(BaseCommand):
             ) from error
         try:
             read = Config.read(config)
+            # Always the same folder, so that the same command takes up what was stopped.
+            run = run or settings.BASE_DIR / "runs" / f"{read.name}-{read.version}"
             if finish:
-                if run is None:
-                    raise CommandError("--finish needs --run.")
                 folder = training.finish(read, run)
             else:
-                time = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-                run = run or settings.BASE_DIR / "runs" / f"{read.name}-{time}"
-                folder = training.train(read, run)
+                shared = tuple(name for name in devices.split(",") if name)
+                folder = training.train(read, run, devices=shared)
         except CodedError as error:
             raise CommandError(str(error)) from error
+        if folder == run:
+            reason = json.loads((run / "run.json").read_text())["not_servable"]
+            self.stderr.write(reason)
         self.stdout.write(f"{folder}")

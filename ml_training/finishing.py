@@ -1,0 +1,113 @@
+"""From the best weights of a run to its predictions, figures and, if it can serve, its model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+
+from inference.metrics import evaluate
+
+from .architectures import build, check_servable
+from .calibration import apply_temperature, calibration_facts
+from .callbacks import BEST
+from .config import Config
+from .datasets import Dataset, read_dataset
+from .errors import ConfigInvalidError, ModelNotServableError
+from .predictions import network_inputs, predict_splits
+from .runs import libraries, revision, what_was_done
+
+TERMS = (
+    "Radiographs: NIH Chest X-ray dataset, National Institutes of Health Clinical Center; Wang et "
+    "al., ChestX-ray8, CVPR 2017 (attribution asked for). Labels: RSNA Pneumonia Detection "
+    "Challenge; Shih et al., Radiology: Artificial Intelligence 2019 (research and education)."
+)
+PARITY_IMAGES = 64
+
+
+def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> Path:
+    """Predict, calibrate, measure and export the best weights; also of a run that was stopped.
+
+    Returns the model folder, or the run folder for a network that cannot be served (its
+    ``run.json`` says why) and on a backend that cannot export.
+    """
+    dataset = dataset or read_dataset(config.index_path)
+    if not (folder / BEST).is_file():
+        raise ConfigInvalidError(reason=f"{folder.name} holds no weights yet")
+    model = build(
+        config.architecture,
+        weights=None,
+        dropout=config.dropout,
+        input_size=config.input_size,
+        fusion=config.fusion,
+    )
+    model.load_weights(folder / BEST)
+    raw = predict_splits(model, dataset, folder, config.fusion)
+    try:
+        check_servable(model)
+        if keras.backend.backend() != "tensorflow":
+            raise ModelNotServableError(reason="only Keras on TensorFlow exports it")
+    except ModelNotServableError as error:
+        found = {"servable": False, "not_servable": str(error)} | _calibrated(raw, dataset)
+        target = folder
+    else:
+        target = folder / "model"
+        found = _exported(model, config, raw, dataset, target)
+    temperature = found["calibration"]["temperature"]
+    metrics = {
+        name: evaluate(
+            dataset.splits[name].truth,
+            apply_temperature(raw[name], temperature),
+            dataset.splits[name].patients,
+        )
+        for name in ("val", "test")
+        if name in raw
+    }
+    facts = {
+        "name": config.name,
+        "version": config.version,
+        "architecture": config.architecture,
+        "input_size": [config.input_size, config.input_size],
+        "parameters": model.count_params(),
+        **found,
+        "metrics": metrics,
+        "data": {
+            "name": "RSNA Pneumonia Detection Challenge 2018 (a part)",
+            "fingerprint": dataset.fingerprint,
+            "counts": dataset.counts,
+            "terms": TERMS,
+        },
+        "libraries": libraries(),
+        "training": {
+            "config": config.as_dict(),
+            "backend": keras.backend.backend(),
+            "revision": revision(),
+            **what_was_done(folder),
+        },
+    }
+    if target != folder:
+        from .export import write_facts
+
+        write_facts(target, facts)
+    (folder / "run.json").write_text(json.dumps(facts, indent=2))
+    return target
+
+
+def _calibrated(raw: dict, dataset: Dataset) -> dict:
+    calibration, _limits = calibration_facts(raw["val"], dataset.splits["val"].truth)
+    return {"calibration": calibration}
+
+
+def _exported(
+    model: keras.Model, config: Config, raw: dict, dataset: Dataset, target: Path
+) -> dict:
+    # TensorFlow is imported by these.
+    from .certainty import certainty_facts, other_body_parts
+    from .export import export_weights
+
+    some = network_inputs(dataset.splits["val"], config.input_size, cases=slice(PARITY_IMAGES))
+    exported = export_weights(model, target, some)
+    certainty = certainty_facts(raw, dataset, target, others=other_body_parts(config.index_path))
+    files = exported["files"] | certainty["files"]
+    return exported | certainty | {"files": files}

@@ -1,0 +1,72 @@
+"""The folder of a run: which configuration, code, data and libraries made what is in it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as library_version
+from pathlib import Path
+
+from django.conf import settings
+
+from .config import Config
+from .errors import ConfigInvalidError
+
+_LIBRARIES = (
+    "tensorflow-cpu", "tensorflow", "jax", "torch", "keras", "numpy", "opencv-python-headless",
+    "ai-edge-litert",
+)  # fmt: skip
+
+
+def claim(folder: Path, config: Config) -> None:
+    """Make ``folder`` this configuration's; raises :class:`ConfigInvalidError` if it is another's.
+
+    The same command then takes up a run that was stopped.
+    """
+    path = folder / "config.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = json.loads(json.dumps(config.as_dict()))
+    if path.is_file() and json.loads(path.read_text()) != wanted:
+        raise ConfigInvalidError(reason=f"{folder.name} holds a run of another configuration")
+    path.write_text(json.dumps(wanted, indent=2))
+
+
+def what_was_done(folder: Path) -> dict:
+    """Seconds and epochs of a run, from its history."""
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    seconds = [float(row["seconds"]) for row in rows if row.get("seconds")]
+    return {"seconds": round(sum(seconds)) if seconds else None, "epochs": len(rows)}
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what decides the numbers, as far as it is installed."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = library_version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def revision() -> str:
+    """The last commit of the code that makes a model; "+" if it was changed since, or "unknown"."""
+    paths = ("ml_training", "inference/model_input.py")
+    try:
+        commit = _git("log", "-1", "--format=%h", "--", *paths)
+        changed = _git("status", "--porcelain", "--", *paths)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{commit}+" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(  # noqa: S603
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
