@@ -43,7 +43,9 @@ def measure_name(measure: str) -> str:
         "specificity": _("specificity"),
         "ppv": _("positive predictive value"),
         "npv": _("negative predictive value"),
+        # A plain text with a percent sign; xgettext:no-python-format
         "sensitivity_at_95_specificity": _("sensitivity at 95% specificity"),
+        # A plain text with a percent sign; xgettext:no-python-format
         "specificity_at_95_sensitivity": _("specificity at 95% sensitivity"),
         "auroc_lung_opacity": _("AUROC of lung opacity"),
         "loss": _("loss"),
