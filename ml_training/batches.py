@@ -41,16 +41,17 @@ class Batches:
     @property
     def order(self) -> np.ndarray:
         """The cases of this epoch: a balanced draw, or each once in random order."""
-        if self._drawn is None or self._drawn[0] != self.epoch:
-            random = np.random.default_rng((self.config.seed, self.epoch))
+        epoch, drawn = self.epoch, self._drawn
+        if drawn is None or drawn[0] != epoch:
+            random = np.random.default_rng((self.config.seed, epoch))
             size = len(self.split.truth)
             order = (
                 random.permutation(size)
                 if self.weights is None
                 else random.choice(size, size, p=self.weights)
             )
-            self._drawn = self.epoch, order
-        return self._drawn[1]
+            self._drawn = drawn = epoch, order
+        return drawn[1]
 
     def __len__(self) -> int:
         return max(1, len(self.split.truth) // self.config.batch_size)

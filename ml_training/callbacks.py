@@ -45,7 +45,8 @@ class KeepBest(keras.callbacks.Callback):
     """Keep the weights with the best validation macro AUROC; stop when patience is used up.
 
     ``judge``, set before it is used, gives the probabilities (n, 3) of the validation cases,
-    whose classes are ``truth``; ``network`` is what is saved. Writes ``history.csv`` and says
+    whose classes are ``truth``; ``network`` is what is saved. ``patience`` begins with the
+    epoch ``patient_from``, counted from 0. Writes ``history.csv`` and says
     a line an epoch.
     """
 
@@ -58,10 +59,11 @@ class KeepBest(keras.callbacks.Callback):
         folder: Path,
         *,
         patience: int,
+        patient_from: int = 0,
     ) -> None:
         super().__init__()
         self.truth, self.network = truth, network
-        self.folder, self.patience = folder, patience
+        self.folder, self.patience, self.patient_from = folder, patience, patient_from
         self.best, self.best_epoch, self.rows, self.stopped = -1.0, -1, [], False
 
     @property
@@ -94,7 +96,7 @@ class KeepBest(keras.callbacks.Callback):
             beside = self.folder / f"next-{BEST}"
             self.network.save_weights(beside)
             beside.replace(self.folder / BEST)
-        elif epoch - self.best_epoch >= self.patience:
+        elif epoch - max(self.best_epoch, self.patient_from) >= self.patience:
             self.model.stop_training = self.stopped = True
 
     def _write(self) -> None:

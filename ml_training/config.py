@@ -50,7 +50,8 @@ class Config:
     - ``optimizer``: ``adamw``, with the schedule and averages below, or ``adam``, plain and at one
       rate throughout, as the original project's.
     - ``teachers``: run folders whose mean probabilities of the training cases take the place of
-      the labels by ``distillation_weight``.
+      the labels by ``distillation_weight``; with ``teacher_flips`` the mirrored images count too.
+    - ``head_epochs``: as many of the first epochs teach what follows the backbone alone.
     - ``learning_rate``: the peak, after ``warmup_epochs``; then a cosine to nearly nothing.
     - ``ema``: momentum of the moving average of the weights, which is what is kept.
     - ``frozen_cache``: variants of each image for which the output of the layers before
@@ -75,6 +76,8 @@ class Config:
     optimizer: str = "adamw"
     teachers: tuple[str, ...] = ()
     distillation_weight: float = 0.5
+    teacher_flips: bool = False
+    head_epochs: int = 0
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 5e-4
@@ -100,9 +103,14 @@ class Config:
             values = yaml.safe_load(path.read_text())
         except (OSError, yaml.YAMLError) as error:
             raise ConfigInvalidError(reason=f"{path.name} cannot be read") from error
-        known = {field.name: field for field in fields(cls)}
         if not isinstance(values, dict):
             raise ConfigInvalidError(reason="it is no mapping")
+        return cls.of(values)
+
+    @classmethod
+    def of(cls, values: dict) -> Config:
+        """The configuration with ``values``; raises :class:`ConfigInvalidError`."""
+        values, known = dict(values), {field.name: field for field in fields(cls)}
         if unknown := set(values) - set(known):
             raise ConfigInvalidError(reason=f"unknown: {', '.join(sorted(unknown))}")
         for name, value in values.items():
@@ -128,6 +136,11 @@ class Config:
             and self.trainable_from == "all",
             "a frozen_cache goes with neither fusion nor teachers": bool(self.frozen_cache)
             and bool(self.fusion or self.teachers),
+            "head_epochs must leave an epoch to all that learns": not 0
+            <= self.head_epochs
+            < max(self.epochs, 1),
+            "distillation_weight is from 0 to 1": not 0 <= self.distillation_weight <= 1,
+            "teacher_flips needs teachers": self.teacher_flips and not self.teachers,
             "epochs and batch_size must be 1 at least": min(self.epochs, self.batch_size) < 1,
         }
         for reason, holds in wrong.items():

@@ -9,14 +9,15 @@ import keras
 
 from inference.metrics import evaluate
 
-from .architectures import build, check_servable
+from .architectures import check_servable
 from .calibration import apply_temperature, calibration_facts
 from .callbacks import BEST
 from .config import Config
 from .datasets import Dataset, read_dataset
 from .errors import ConfigInvalidError, ModelNotServableError
 from .predictions import network_inputs, predict_splits
-from .runs import libraries, revision, what_was_done
+from .runs import claim, libraries, revision, what_was_done
+from .teachers import trained_network
 
 TERMS = (
     "Radiographs: NIH Chest X-ray dataset, National Institutes of Health Clinical Center; Wang et "
@@ -35,19 +36,15 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
     dataset = dataset or read_dataset(config.index_path)
     if not (folder / BEST).is_file():
         raise ConfigInvalidError(reason=f"{folder.name} holds no weights yet")
-    model = build(
-        config.architecture,
-        weights=None,
-        dropout=config.dropout,
-        input_size=config.input_size,
-        fusion=config.fusion,
-    )
-    model.load_weights(folder / BEST)
+    claim(folder, config)
+    model = trained_network(config, folder)
     raw = predict_splits(model, dataset, folder, config.fusion)
     try:
         check_servable(model)
         if keras.backend.backend() != "tensorflow":
             raise ModelNotServableError(reason="only Keras on TensorFlow exports it")
+        if "test" not in raw:
+            raise ModelNotServableError(reason="no test split says what its certainty is worth")
     except ModelNotServableError as error:
         found = {"servable": False, "not_servable": str(error)} | _calibrated(raw, dataset)
         target = folder

@@ -11,7 +11,6 @@ from inference.model_input import model_input
 
 from .architectures import CLASSIFIER, FACTS, IMAGE, POOLING
 from .datasets import Dataset, Split
-from .errors import ConfigInvalidError
 from .fusion import fused_facts
 
 PREDICTIONS = "predictions.npz"
@@ -70,24 +69,3 @@ def _pooled(model: keras.Model) -> keras.KerasTensor:
         return layers[POOLING].output
     (flat,) = (layer for layer in model.layers if isinstance(layer, keras.layers.Flatten))
     return keras.layers.GlobalAveragePooling2D()(flat.input)
-
-
-def soft_targets(runs: list[Path], ids: np.ndarray) -> np.ndarray:
-    """The mean of what the networks of ``runs`` said of the training cases ``ids``, (n, 3).
-
-    Hinton, Vinyals and Dean, *Distilling the Knowledge in a Neural Network*, 2015. Raises
-    :class:`ConfigInvalidError` when a run has no predictions of one of them.
-    """
-    found = []
-    for run in runs:
-        try:
-            with np.load(run / PREDICTIONS, allow_pickle=False) as stored:
-                said = dict(
-                    zip(stored["train_ids"].tolist(), stored["train_probabilities"], strict=True)
-                )
-            found.append(np.stack([said[name] for name in ids.tolist()]))
-        except (OSError, KeyError) as error:
-            raise ConfigInvalidError(
-                reason=f"{run.name} has no predictions of this data"
-            ) from error
-    return np.mean(found, axis=0)

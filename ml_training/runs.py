@@ -28,10 +28,18 @@ def claim(folder: Path, config: Config) -> None:
     """
     path = folder / "config.json"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = json.loads(json.dumps(config.as_dict()))
-    if path.is_file() and json.loads(path.read_text()) != wanted:
+    if path.is_file() and not _is_of(path, config):
         raise ConfigInvalidError(reason=f"{folder.name} holds a run of another configuration")
-    path.write_text(json.dumps(wanted, indent=2))
+    path.write_text(json.dumps(config.as_dict(), indent=2))
+
+
+def _is_of(path: Path, config: Config) -> bool:
+    """Whether the file says ``config``; what it does not say, as one of an older revision, is
+    as it is when nothing is said."""
+    try:
+        return Config.of(json.loads(path.read_text())) == config
+    except (ValueError, ConfigInvalidError):
+        return False
 
 
 def what_was_done(folder: Path) -> dict:

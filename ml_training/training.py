@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from .architectures import CLASSIFIER, build
+from .architectures import BACKBONE, CLASSIFIER, build
 from .batches import Batches, as_feed
 from .boxes import read_boxes
 from .callbacks import BEST, Averaged, Checkpoint, Epochs, KeepBest, TensorBoardLog
@@ -29,8 +29,9 @@ from .errors import ConfigInvalidError, SplitLeakError
 from .finishing import finish
 from .frozen_cache import BOXES, Cache, CachedBatches, fill_cache, split_network
 from .masked import lungs_as_seen
-from .predictions import network_inputs, predict, soft_targets
+from .predictions import network_inputs, predict
 from .runs import claim
+from .teachers import soft_targets
 
 __all__ = ["finish", "train"]
 _CHUNK = 256
@@ -73,7 +74,7 @@ def _course(config: Config, dataset: Dataset, network: keras.Model) -> Course:
     if not config.frozen_cache:
         train = dataset.splits["train"]
         teachers = [run_folder(name) for name in config.teachers]
-        soft = soft_targets(teachers, train.ids) if teachers else None
+        soft = soft_targets(teachers, train, flips=config.teacher_flips) if teachers else None
         parts = [slice(start, start + _CHUNK) for start in range(0, len(validation.truth), _CHUNK)]
 
         def judge() -> np.ndarray:
@@ -121,14 +122,16 @@ def _masked_split(config: Config, dataset: Dataset) -> Split:
     return masked
 
 
-def optimizer_of(config: Config, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer for epochs of ``steps`` batches: with a schedule and averages, or plain."""
+def optimizer_of(
+    config: Config, steps: int, epochs: int, *, warmup_epochs: int = 0
+) -> keras.optimizers.Optimizer:
+    """The optimizer for ``epochs`` of ``steps`` batches: with a schedule and averages, or plain."""
     if config.optimizer == "adam":
         return keras.optimizers.Adam(config.learning_rate)
-    warmup = config.warmup_epochs * steps
+    warmup = warmup_epochs * steps
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate * 0.05,
-        max(1, config.epochs * steps - warmup),
+        max(1, epochs * steps - warmup),
         alpha=0.02,
         warmup_target=config.learning_rate,
         warmup_steps=warmup,
@@ -142,8 +145,8 @@ def optimizer_of(config: Config, steps: int) -> keras.optimizers.Optimizer:
     )
 
 
-def _compile(config: Config, course: Course) -> None:
-    optimizer = optimizer_of(config, len(course.batches))
+def _compile(config: Config, course: Course, epochs: int, *, warmup_epochs: int = 0) -> None:
+    optimizer = optimizer_of(config, len(course.batches), epochs, warmup_epochs=warmup_epochs)
     losses = {
         CLASSIFIER: keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing),
         BOXES: keras.losses.BinaryCrossentropy(from_logits=True),
@@ -200,14 +203,19 @@ def train(config: Config, folder: Path, *, devices: tuple[str, ...] = ()) -> Pat
         raise ConfigInvalidError(reason="the index has no cases to train with, or to validate with")
     with _scope(devices):
         network = network_of(config)
-        keep = KeepBest(dataset.splits["val"].truth, network, folder, patience=config.patience)
+        keep = KeepBest(
+            dataset.splits["val"].truth,
+            network,
+            folder,
+            patience=config.patience,
+            patient_from=config.head_epochs,
+        )
         checkpoint = Checkpoint(folder, keep, dataset.fingerprint)
         before = checkpoint.read()
         if before and before["fingerprint"] != dataset.fingerprint:
             raise ConfigInvalidError(reason=f"{folder.name} holds a run on other data")
         if not before or not (before["stopped"] or before["epochs"] >= config.epochs):
             course = _course(config, dataset, network)
-            _compile(config, course)
             keep.judge = course.judge
             _fit(config, folder, course, keep, checkpoint)
     return finish(config, folder, dataset=dataset)
@@ -216,14 +224,56 @@ def train(config: Config, folder: Path, *, devices: tuple[str, ...] = ()) -> Pat
 def _fit(
     config: Config, folder: Path, course: Course, keep: KeepBest, checkpoint: Checkpoint
 ) -> None:
+    done = (checkpoint.read() or {"epochs": 0})["epochs"]
+    first = config.head_epochs
+    # A checkpoint belongs to the phase, and so to the optimizer, that its last epoch was of.
+    restore = done > 0
+    if first and done <= first:
+        with head_alone(course.network):
+            _compile(config, course, first)
+            _epochs(config, folder, course, keep, checkpoint, done, first, restore=restore)
+        done, restore = first, False
+    _compile(config, course, config.epochs - first, warmup_epochs=config.warmup_epochs)
+    _epochs(config, folder, course, keep, checkpoint, done, config.epochs, restore=restore)
+
+
+@contextlib.contextmanager
+def head_alone(network: keras.Model) -> Iterator[None]:
+    """Within, no layer of the backbone learns."""
+    layers = network.get_layer(BACKBONE).layers
+    learned = [layer.trainable for layer in layers]
+    for layer in layers:
+        layer.trainable = False
+    try:
+        yield
+    finally:
+        for layer, trainable in zip(layers, learned, strict=True):
+            layer.trainable = trainable
+
+
+def _epochs(
+    config: Config,
+    folder: Path,
+    course: Course,
+    keep: KeepBest,
+    checkpoint: Checkpoint,
+    done: int,
+    until: int,
+    *,
+    restore: bool,
+) -> None:
+    """The epochs from ``done`` to ``until``, from the checkpoint on with ``restore``."""
     averaged = Averaged() if config.optimizer == "adamw" else None
-    done = checkpoint.restore(course.learner, averaged) if checkpoint.path.is_file() else 0
+    if restore:
+        checkpoint.restore(course.learner, averaged)
+    if done >= until:
+        return
     # The averaged weights are in place while the others look at the model.
     around = [Epochs(course.batches), *([averaged] if averaged else []), keep, checkpoint]
     course.learner.fit(
         as_feed(course.batches),
         initial_epoch=done,
-        epochs=config.epochs,
+        epochs=until,
         callbacks=[*around, *_logs(folder)],
         verbose=1 if sys.stdout.isatty() else 0,
         shuffle=False,

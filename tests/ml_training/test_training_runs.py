@@ -47,6 +47,7 @@ def configured(tmp_path_factory):
         "patience": EPOCHS,
         "batch_size": 4,
         "warmup_epochs": 1,
+        "head_epochs": 2,
         "ema": 0.9,
     }
     config.write_text(yaml.safe_dump(values))
@@ -78,6 +79,13 @@ def weights_of(run):
     return found
 
 
+def epochs_of(run):
+    if not (run / "checkpoint.npz").is_file():
+        return 0
+    with np.load(run / "checkpoint.npz") as stored:
+        return json.loads(str(stored["state"]))["epochs"]
+
+
 def same(one, other):
     first, second = weights_of(one), weights_of(other)
     assert first.keys() == second.keys()
@@ -105,9 +113,10 @@ def test_a_run_leaves_all_that_made_it(undisturbed):
     assert list((undisturbed / "tensorboard").rglob("events*"))
 
 
-def test_a_killed_run_ends_with_the_same_weights(configured, undisturbed):
+@pytest.mark.parametrize("after", [1, 4])
+def test_a_killed_run_ends_with_the_same_weights(configured, undisturbed, after):
     folder, config = configured
-    run = folder / "killed"
+    run = folder / f"killed-{after}"
     command = [sys.executable, "manage.py", "train", str(config), "--run", str(run)]
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "pneumoniapp.settings.test"}
     process = subprocess.Popen(
@@ -115,14 +124,12 @@ def test_a_killed_run_ends_with_the_same_weights(configured, undisturbed):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     end = time.monotonic() + 300
-    while not (run / "checkpoint.npz").is_file() and process.poll() is None:
+    while epochs_of(run) < after and process.poll() is None:
         assert time.monotonic() < end
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    with np.load(run / "checkpoint.npz") as stored:
-        done = json.loads(str(stored["state"]))["epochs"]
-    assert 1 <= done < EPOCHS
+    assert after <= epochs_of(run) < EPOCHS
 
     call_command("train", config, run=run, verbosity=0)
 
@@ -144,11 +151,13 @@ def test_a_folder_of_another_configuration_is_refused(configured, undisturbed, t
 
     with pytest.raises(CommandError, match="another configuration"):
         call_command("train", other, run=undisturbed, verbosity=0)
+    with pytest.raises(CommandError, match="another configuration"):
+        call_command("train", other, run=undisturbed, finish=True, verbosity=0)
 
 
 def test_two_devices_share_each_batch(configured):
     folder, config = configured
-    short = changed(config, folder / "two.yaml", epochs=1)
+    short = changed(config, folder / "two.yaml", epochs=1, head_epochs=0)
     script = (
         "import tensorflow as tf\n"
         "cpu = tf.config.list_physical_devices('CPU')[0]\n"
@@ -156,7 +165,7 @@ def test_two_devices_share_each_batch(configured):
         "tf.config.set_logical_device_configuration(cpu, two)\n"
         "import django; django.setup()\n"
         "from django.core.management import call_command\n"
-        f"call_command('train', {str(short)!r}, run='{folder}/two', devices='CPU:0,CPU:1')\n"
+        f"call_command('train', {str(short)!r}, '--run', '{folder}/two', devices='CPU:0,CPU:1')\n"
     )
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "pneumoniapp.settings.test"}
 
@@ -175,12 +184,16 @@ def test_a_run_learns_from_teachers_and_facts_and_begins_with_another(configured
         config,
         folder / "pupil.yaml",
         epochs=1,
+        head_epochs=0,
         teachers=[str(undisturbed)],
+        teacher_flips=True,
         initial_run=str(undisturbed),
         augment=False,
         balance=False,
     )
-    told = changed(config, folder / "told.yaml", epochs=1, fusion=["age", "sex", "view"])
+    told = changed(
+        config, folder / "told.yaml", epochs=1, head_epochs=0, fusion=["age", "sex", "view"]
+    )
 
     call_command("train", pupil, run=folder / "pupil", verbosity=0)
     call_command("train", told, run=folder / "told", verbosity=0)
@@ -214,6 +227,9 @@ def test_facts_that_are_missing_say_nothing(configured):
         {"boxes": "boxes.csv"},
         {"frozen_cache": 2},
         {"epochs": 0},
+        {"head_epochs": EPOCHS},
+        {"distillation_weight": 2},
+        {"teacher_flips": True},
         {"augment": 1},
     ],
 )
