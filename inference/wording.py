@@ -189,7 +189,9 @@ def map_meaning(analysis: Analysis) -> str:
         "outline of a lesion."
     ) % {"label": Label(analysis.label).label}
     if analysis.certainty == Certainty.UNLIKE:
-        return f"{text} {_('The image is not like what the model knows: the map says nothing.')}"
+        more = _("The image is not like what the model knows: the map says nothing.")
+        return f"{text} {more}"
     if analysis.certainty == Certainty.UNCERTAIN:
-        return f"{text} {_('It is not the only possible class.')}"
+        more = _("It is not the only possible class.")
+        return f"{text} {more}"
     return text
