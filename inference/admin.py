@@ -53,12 +53,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "architecture", "production", "registered_at")
+    list_display = ("__str__", "architecture", "production", "registered_at", "card")
     ordering = ("-registered_at", "-pk")
     fields = (
         "name",
         "version",
         "production",
+        "card",
         "architecture",
         "preprocessing_version",
         "sha256",
@@ -71,6 +72,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @admin.display(boolean=True, description=_("in production"))
     def production(self, version: ModelVersion) -> bool:
         return bool(version.in_production)
+
+    @admin.display(description=_("model card"))
+    def card(self, version: ModelVersion) -> str:
+        return format_html('<a href="{}">{}</a>', version.card_url(), _("What is known of it"))
 
     @admin.display(description=_("facts"))
     def facts_by_line(self, version: ModelVersion) -> str:

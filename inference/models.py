@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -74,6 +75,10 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version}"
+
+    def card_url(self) -> str:
+        """The page that says what is known of this version."""
+        return reverse("inference:model_card", args=[self.name, self.version])
 
 
 class Promotion(models.Model):

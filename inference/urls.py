@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views, views_new
+from . import views, views_models, views_new
 
 app_name = "inference"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("radiographs/<uuid:pk>/status/", views.reading_status, name="status"),
     path("radiographs/<uuid:pk>/result/", views.reading_result, name="result"),
     path("radiographs/<uuid:pk>/retry/", views.reading_retry, name="retry"),
+    path("models/<str:name>/<str:version>/", views_models.model_card_page, name="model_card"),
     path("analyses/<uuid:pk>/map.png", views.reading_map, name="map"),
     path("analyses/<uuid:pk>/review/", views.reading_review, name="review"),
 ]

@@ -94,6 +94,11 @@ def failed_radiograph(world) -> list:
     return [world.failed.radiograph_id]
 
 
+def model_version(world) -> list:
+    version = world.analysis.model_version
+    return [version.name, version.version]
+
+
 def person(_world) -> dict:
     return {"identifier": "NEW-1", "sex": "F", "birth_date": "1960-01-01"}
 
@@ -161,6 +166,7 @@ PAGES = [
         lambda world: {"verdict": "approved"},
     ),
     Route("inference:map", "GET", OWNER, analysis),
+    Route("inference:model_card", "GET", SIGNED_IN, model_version),
     Route("radiology:preview", "GET", OWNER, radiograph),
     Route("radiology:dicom", "GET", OWNER, radiograph),
 ]

@@ -313,6 +313,10 @@ class ModelVersionSerializer(serializers.ModelSerializer):
     )
     metrics = serializers.SerializerMethodField(help_text="Measured, by split of the data.")
     data = serializers.SerializerMethodField(help_text="What it was trained on.")
+    card = serializers.SerializerMethodField(
+        help_text="Address of the model card: a page for people who are signed in, with all this "
+        "in words and tables."
+    )
 
     class Meta:
         model = ModelVersion
@@ -332,6 +336,7 @@ class ModelVersionSerializer(serializers.ModelSerializer):
             "triage",
             "metrics",
             "data",
+            "card",
             "registered_at",
         ]
         read_only_fields = fields
@@ -362,3 +367,7 @@ class ModelVersionSerializer(serializers.ModelSerializer):
 
     def get_data(self, version: ModelVersion) -> dict[str, Any]:
         return version.facts.get("data", {})
+
+    @extend_schema_field(OpenApiTypes.URI)
+    def get_card(self, version: ModelVersion) -> str:
+        return self.context["request"].build_absolute_uri(version.card_url())

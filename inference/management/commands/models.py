@@ -1,22 +1,24 @@
-"""``manage.py models``: list the registered model versions, or register one."""
+"""``manage.py models``: list the registered model versions, register one, show a card."""
 
 from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.errors import AlreadyInProductionError
+from inference.model_card_markdown import LANGUAGES, card_markdown
 from inference.models import ModelVersion
-from inference.registry import shipped_directories
+from inference.registry import read_facts, shipped_directories, version_get
 from inference.selectors import model_production, model_versions_list
 from inference.services import model_promote, model_register
 from pneumoniapp.errors import CodedError
 
 
 class Command(BaseCommand):
-    help = "List the registered model versions, or register a model folder."
+    help = "List the registered model versions, register a model folder, or show a model card."
 
     def add_arguments(self, parser) -> None:
         actions = parser.add_subparsers(dest="action")
@@ -32,10 +34,16 @@ class Command(BaseCommand):
             action="store_true",
             help="put the last one into production when no version is",
         )
+        card = actions.add_parser("card", help="the model card, as Markdown")
+        card.add_argument("model", metavar="NAME:VERSION|FOLDER")
+        card.add_argument("--language", choices=LANGUAGES, default=LANGUAGES[0])
+        card.add_argument("--out", type=Path, help="write it here")
 
     def handle(self, *args, **options) -> None:
         if options["action"] == "register":
             self.register(**options)
+        elif options["action"] == "card":
+            self.card(**options)
         else:
             self.list(as_json=options.get("json", False))
 
@@ -71,6 +79,24 @@ class Command(BaseCommand):
                 raise CommandError(f"{path}: {error.code}: {error}") from error
             state = "in production" if version.in_production else "registered"
             self.stdout.write(f"{version} {state}")
+
+    def card(self, *, model: str, language: str, out: Path | None, **_options) -> None:
+        try:
+            if ":" in model and not Path(model).is_dir():
+                facts = version_get(model).facts
+            else:
+                facts = read_facts(Path(model))
+        except CodedError as error:
+            raise CommandError(f"{model}: {error.code}: {error}") from error
+        text = card_markdown(facts, language=language)
+        if out is None:
+            self.stdout.write(text)
+            return
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{out}: {error.strerror}") from error
+        self.stdout.write(str(out))
 
     def promote(self, version: ModelVersion) -> ModelVersion:
         with suppress(AlreadyInProductionError):  # Another process started beside this one.
