@@ -97,6 +97,12 @@ def _ages_of_use(facts: dict) -> list[Block]:
     test = fact(facts, "data", "population", "test", "ages")
     if not train or not test or not train.get("known") or not test.get("known"):
         return [missing(_("the ages of the patients: for whom it is cannot be told from them"))]
+    if not train["under_18"]:
+        text = _(
+            "Adults alone: it was trained on radiographs of patients from %(low)s to %(high)s "
+            "years of age, none of them under 18 years. It is not for children."
+        )
+        return [Text(text % {"low": number(train["min"], 0), "high": number(train["max"], 0)})]
     text = _(
         "Adults and children: it was trained on radiographs of patients from %(low)s to %(high)s "
         "years of age; %(train)s of these radiographs and %(test)s of those that it was tested on "

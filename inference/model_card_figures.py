@@ -159,10 +159,12 @@ def subgroups_section(facts: dict) -> Section:
             number,
         ),
     }
+    sexes = {"F": _("female"), "M": _("male")}
     rows, points = [], []
     for by, groups in found.items():
         for group in groups:
-            name = f"{by_names.get(by, by)}: {group['name'] or _('not known')}"
+            named = sexes.get(group["name"], group["name"]) if by == "sex" else group["name"]
+            name = f"{by_names.get(by, by)}: {named or _('not known')}"
             cells = [_figure(group, key, written) for key, (_name, written) in measures.items()]
             rows.append([name, number(group["n"], 0), *cells])
             value, low, high = (fact(group, "figures", "macro_auroc") or [None] * 3)[:3]
@@ -186,6 +188,9 @@ def subgroups_section(facts: dict) -> Section:
 
 
 def _figure(group: dict, key: str, written) -> str:
+    # Resampling so few patients gives intervals that are far too narrow.
+    if group.get("small"):
+        return "–"
     value, low, high = (fact(group, "figures", key) or [None] * 3)[:3]
     return with_interval(value, [low, high], written)
 

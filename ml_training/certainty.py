@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.models import LABELS
 from inference.registry import FACTS_FORMAT
 
 from .calibration import apply_temperature, calibration_facts
+from .card_facts import population_facts, subgroup_facts
 from .conformal import conformal_facts
 from .datasets import Dataset
-from .export import FILES, export_weights, file_facts
+from .export import FILES, export_weights, file_facts, write_facts
 from .gate import GATE_FILE, gate_facts
 from .triage import triage_facts
 
@@ -77,6 +77,9 @@ def refit(folder: Path, target: Path, dataset: Dataset, *, version: str, others=
     certainty = certainty_facts(raw, dataset, target, others=others)
     facts.pop("thresholds", None)
     facts |= exported | certainty | {"files": exported["files"] | certainty["files"]}
-    facts |= {"format": FACTS_FORMAT, "version": version, "labels": list(LABELS)}
-    (target / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    facts |= {"format": FACTS_FORMAT, "version": version}
+    facts["data"] |= population_facts(dataset)
+    calibrated = apply_temperature(raw["test"], facts["calibration"]["temperature"])
+    facts["subgroups"] = subgroup_facts(dataset, calibrated)
+    write_facts(target, facts)
     return target

@@ -98,13 +98,18 @@ class Config:
 
     @classmethod
     def read(cls, path: Path) -> Config:
-        """Read ``path``; raises :class:`ConfigInvalidError` for unknown, missing or odd values."""
+        """Read ``path``, a configuration or the ``facts.json`` of a model made from one.
+
+        Raises :class:`ConfigInvalidError` for unknown, missing or odd values.
+        """
         try:
             values = yaml.safe_load(path.read_text())
         except (OSError, yaml.YAMLError) as error:
             raise ConfigInvalidError(reason=f"{path.name} cannot be read") from error
         if not isinstance(values, dict):
             raise ConfigInvalidError(reason="it is no mapping")
+        if isinstance(done := values.get("training"), dict):
+            values = done.get("config", {})  # The facts of a model: train it again.
         return cls.of(values)
 
     @classmethod

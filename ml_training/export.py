@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from inference.model_card_markdown import write_cards
 from inference.model_input import INPUT_SIZE, MODEL_INPUT_VERSION
 from inference.models import LABELS
 from inference.registry import FACTS_FORMAT
@@ -88,7 +89,8 @@ def file_facts(path: Path) -> dict:
 
 
 def write_facts(folder: Path, facts: dict) -> None:
-    """Write ``facts.json`` with what every model folder must say of its input and output.
+    """Write ``facts.json`` with what every model folder must say of its input and output,
+    and the model cards made from it.
 
     ``input_size`` is 256 x 256 unless ``facts`` says another.
     """
@@ -98,4 +100,6 @@ def write_facts(folder: Path, facts: dict) -> None:
         "preprocessing_version": MODEL_INPUT_VERSION,
         "input_size": [INPUT_SIZE, INPUT_SIZE],
     }
-    (folder / "facts.json").write_text(json.dumps(common | facts, indent=2) + "\n")
+    facts = common | facts
+    (folder / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_cards(folder, facts)

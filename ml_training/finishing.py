@@ -12,6 +12,7 @@ from inference.metrics import evaluate
 from .architectures import check_servable
 from .calibration import apply_temperature, calibration_facts
 from .callbacks import BEST
+from .card_facts import population_facts, subgroup_facts
 from .config import Config
 from .datasets import Dataset, read_dataset
 from .errors import ConfigInvalidError, ModelNotServableError
@@ -74,6 +75,7 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
             "fingerprint": dataset.fingerprint,
             "counts": dataset.counts,
             "terms": TERMS,
+            **population_facts(dataset),
         },
         "libraries": libraries(),
         "training": {
@@ -83,6 +85,9 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
             **what_was_done(folder),
         },
     }
+    if "test" in raw:
+        calibrated = apply_temperature(raw["test"], temperature)
+        facts["subgroups"] = subgroup_facts(dataset, calibrated)
     if target != folder:
         from .export import write_facts
 

@@ -190,6 +190,20 @@ def test_a_missing_fact_is_said_to_be_missing(full, path, said):
     assert any(said in line for line in lines)
 
 
+def test_who_it_is_for_comes_from_the_ages(full):
+    assert "Adults and children" in english(full)
+    adults = changed(full, ages(min=19.0, under_18=0), "data", "population", "train", "ages")
+    text = english(adults)
+    assert "patients from 19 to 88 years of age, none of them under 18" in text
+    assert "Adults and children" not in text
+
+
+def test_a_group_of_few_has_no_figures(full):
+    lines = english(full).splitlines()
+    assert "| Sex: female | 53 | 71.2% (61.0% to 82.0%) | 0.876 (0.800 to 0.930) | – |" in lines
+    assert "| Sex: not known | 9 | – | – | – |" in lines
+
+
 def test_no_facts_at_all_still_make_a_card():
     with translation.override("en"):
         card = model_card({})

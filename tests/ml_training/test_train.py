@@ -58,6 +58,11 @@ def test_the_exported_model_serves_and_says_where_it_comes_from(trained):
     assert facts["metrics"]["test"]["n"] == 12
     assert facts["training"]["config"]["seed"] == 42
     assert facts["data"]["fingerprint"]
+    assert facts["data"]["patients_in_several_splits"] == 0
+    assert facts["subgroups"]["by"]["sex"]
+    card = (trained / "model" / "model_card.en.md").read_text()
+    assert facts["data"]["fingerprint"] in card
+    assert (trained / "model" / "model_card.fr.md").is_file()
 
 
 def test_the_same_seed_gives_the_same_weights(configured, trained):

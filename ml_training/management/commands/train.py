@@ -18,7 +18,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "config", type=Path, help="such as ml_training/configs/mobilenetv2.yaml"
+            "config",
+            type=Path,
+            help="such as ml_training/configs/mobilenetv2.yaml, or a facts.json",
         )
         parser.add_argument("--run", type=Path, help="run folder (default runs/NAME-VERSION)")
         parser.add_argument(
