@@ -164,7 +164,10 @@ def subgroups_section(facts: dict) -> Section:
     for by, groups in found.items():
         for group in groups:
             named = sexes.get(group["name"], group["name"]) if by == "sex" else group["name"]
-            name = f"{by_names.get(by, by)}: {named or _('not known')}"
+            name = _("%(group)s: %(name)s") % {
+                "group": by_names.get(by, by),
+                "name": named or _("not known"),
+            }
             cells = [_figure(group, key, written) for key, (_name, written) in measures.items()]
             rows.append([name, number(group["n"], 0), *cells])
             value, low, high = (fact(group, "figures", "macro_auroc") or [None] * 3)[:3]
