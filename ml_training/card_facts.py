@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .calibration import apply_temperature
 from .comparison import subgroup_figures
 from .comparison_candidates import Candidate
-from .datasets import Dataset, Split
+from .datasets import Dataset, Split, read_dataset
+from .errors import DatasetInvalidError
+from .served import ServedNetwork
 
 ADULT = 18
 
@@ -66,3 +69,24 @@ def subgroup_facts(dataset: Dataset, probabilities: np.ndarray, *, split: str = 
     }
     # Undefined figures are None in JSON.
     return {"split": split, "by": json.loads(json.dumps(by), parse_constant=lambda _text: None)}
+
+
+def complete(folder: Path, index: Path) -> Path:
+    """Give a model ``folder`` that was made before these facts were measured what it lacks.
+
+    ``index`` is that of its data; the served network reads the test split again. Its facts
+    change, so it must be registered afterwards. Returns ``folder``; raises
+    :class:`DatasetInvalidError` when the data is not what the model was made with.
+    """
+    from .export import write_facts  # With it comes TensorFlow.
+
+    facts = json.loads((folder / "facts.json").read_text())
+    dataset = read_dataset(index)
+    if dataset.fingerprint != facts["data"]["fingerprint"]:
+        raise DatasetInvalidError(reason=f"it is not the data of {folder.name}")
+    raw = ServedNetwork(folder).outputs(dataset.splits["test"].images).raw
+    calibrated = apply_temperature(raw, facts["calibration"]["temperature"])
+    facts["data"] |= population_facts(dataset)
+    facts["subgroups"] = subgroup_facts(dataset, calibrated)
+    write_facts(folder, facts)
+    return folder

@@ -1,6 +1,7 @@
 """One tiny run from images to a model folder that the engine loads."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import yaml
 from django.core.management import CommandError, call_command
 
 from inference.engine import Engine
+from ml_training.card_facts import complete
 from ml_training.config import Config
-from ml_training.errors import ConfigInvalidError, ExportParityError
+from ml_training.errors import ConfigInvalidError, DatasetInvalidError, ExportParityError
 from tests.ml_training.test_datasets import synthetic_rows
 
 pytestmark = [
@@ -63,6 +65,27 @@ def test_the_exported_model_serves_and_says_where_it_comes_from(trained):
     card = (trained / "model" / "model_card.en.md").read_text()
     assert facts["data"]["fingerprint"] in card
     assert (trained / "model" / "model_card.fr.md").is_file()
+
+
+def test_an_older_folder_gets_the_facts_of_its_card(configured, trained, tmp_path):
+    folder, _config = configured
+    older = shutil.copytree(trained / "model", tmp_path / "older")
+    facts = json.loads((older / "facts.json").read_text())
+    bare = facts | {"data": {k: v for k, v in facts["data"].items() if k != "population"}}
+    del bare["subgroups"]
+    (older / "facts.json").write_text(json.dumps(bare))
+
+    complete(older, folder / "index.csv")
+
+    found = json.loads((older / "facts.json").read_text())
+    assert found["data"] == facts["data"]
+    groups = facts["subgroups"]["by"]["sex"]
+    assert [g["n"] for g in found["subgroups"]["by"]["sex"]] == [g["n"] for g in groups]
+    (older / "facts.json").write_text(
+        json.dumps(bare | {"data": bare["data"] | {"fingerprint": "0" * 64}})
+    )
+    with pytest.raises(DatasetInvalidError):
+        complete(older, folder / "index.csv")
 
 
 def test_the_same_seed_gives_the_same_weights(configured, trained):
