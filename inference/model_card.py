@@ -23,6 +23,7 @@ from .model_card_blocks import (
     fact,
     missing,
     number,
+    share,
     split_name,
 )
 from .model_card_figures import (
@@ -135,6 +136,7 @@ def _data(facts: dict) -> Section:
     blocks.append(Pairs([pair for pair in pairs if pair[1]]))
     blocks += [missing(name) for name, value in pairs if not value]
     blocks += _counts(data)
+    blocks += _further(data)
     blocks += _split(data)
     blocks += _population(data)
     return Section("data", _("Data"), blocks)
@@ -153,6 +155,29 @@ def _counts(data: dict) -> list[Block]:
     ]
     head = [_("Part"), *(str(Label(label).label) for label in LABELS), _("All")]
     return [Table(_("Radiographs by class"), head, rows)]
+
+
+def _further(data: dict) -> list[Block]:
+    """What taught it beside the labelled radiographs."""
+    further, blocks = data.get("further") or {}, []
+    if masked := further.get("lung_masked"):
+        text = _(
+            "It learned from %(all)s lung-masked radiographs of patients of the training part as "
+            "well (%(counts)s), as %(share)s of what it was shown."
+        )
+        counts = ", ".join(
+            f"{Label(label).label} {number(masked['counts'][label], 0)}" for label in LABELS
+        )
+        total = number(sum(masked["counts"].values()), 0)
+        part = share(masked["share"])
+        blocks.append(Text(text % {"all": total, "counts": counts, "share": part}))
+    if boxes := further.get("boxes"):
+        text = _(
+            "In training it was also told where radiologists had marked opacities (boxes on "
+            "%(images)s radiographs of the whole collection)."
+        )
+        blocks.append(Text(text % {"images": number(boxes["images"], 0)}))
+    return blocks
 
 
 def _split(data: dict) -> list[Block]:

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.models import LABELS
+
+from .boxes import read_boxes
 from .calibration import apply_temperature
 from .comparison import subgroup_figures
 from .comparison_candidates import Candidate
-from .datasets import Dataset, Split, read_dataset
+from .config import Config, data_folder
+from .datasets import Dataset, Split, read_dataset, read_rows
 from .errors import DatasetInvalidError
 from .served import ServedNetwork
 
@@ -31,6 +35,21 @@ def population_facts(dataset: Dataset) -> dict:
         "population": {name: _population(split) for name, split in parts.items()},
         "patients_in_several_splits": len(shared),
     }
+
+
+def further_facts(config: Config) -> dict:
+    """``further`` of the ``data`` of the facts: what taught the network beside the index.
+
+    ``lung_masked``: counts by class and the share of each batch; ``boxes``: of how many images.
+    """
+    found: dict = {}
+    if config.frozen_cache and config.masked_index:
+        labels = [row["label"] for row in read_rows(data_folder() / config.masked_index)]
+        counts = {label: labels.count(label) for label in LABELS}
+        found["lung_masked"] = {"counts": counts, "share": config.masked_share}
+    if config.frozen_cache and config.boxes:
+        found["boxes"] = {"images": len(read_boxes(data_folder() / config.boxes))}
+    return {"further": found} if found else {}
 
 
 def _population(split: Split) -> dict:

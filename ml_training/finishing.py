@@ -12,7 +12,7 @@ from inference.metrics import evaluate
 from .architectures import check_servable
 from .calibration import apply_temperature, calibration_facts
 from .callbacks import BEST
-from .card_facts import population_facts, subgroup_facts
+from .card_facts import further_facts, population_facts, subgroup_facts
 from .config import Config
 from .datasets import Dataset, read_dataset
 from .errors import ConfigInvalidError, ModelNotServableError
@@ -76,6 +76,7 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
             "counts": dataset.counts,
             "terms": TERMS,
             **population_facts(dataset),
+            **further_facts(config),
         },
         "libraries": libraries(),
         "training": {

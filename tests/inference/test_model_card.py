@@ -344,3 +344,20 @@ def test_the_api_gives_the_address_of_the_card(doctor_client, doctor, version):
     found = program.get(reverse("api:model-detail", args=[version.pk])).json()
     assert found["card"] == f"http://testserver{url_of(version)}"
     assert doctor_client.get(found["card"]).status_code == 200
+
+
+def test_what_taught_it_beside_the_labels_is_said(full):
+    facts = copy.deepcopy(full)
+    before = card_markdown(facts, language="en")
+    facts["data"]["further"] = {
+        "lung_masked": {
+            "counts": {"normal": 3770, "lung_opacity": 2582, "not_normal": 3514},
+            "share": 0.5,
+        },
+        "boxes": {"images": 5567},
+    }
+    after = card_markdown(facts, language="en")
+    assert "lung-masked" not in before
+    assert "9866 lung-masked radiographs" in after
+    assert "as 50.0% of what" in after
+    assert "boxes on 5567 radiographs" in after

@@ -81,3 +81,27 @@ def test_a_model_is_trained_again_from_its_facts(tmp_path):
     path.write_text(json.dumps({"name": "x", "training": {}}))
     with pytest.raises(ConfigInvalidError):
         Config.read(path)
+
+
+def test_what_taught_a_network_beside_its_index(tmp_path, monkeypatch):
+    from ml_training.card_facts import further_facts
+    from ml_training.config import Config
+
+    monkeypatch.setenv("PNEUMONIAPP_DATA", str(tmp_path))
+    (tmp_path / "masked.csv").write_text(
+        "image_id,label,patient,file\na,normal,1,a.png\nb,not_normal,2,b.png\nc,normal,1,c.png\n"
+    )
+    (tmp_path / "boxes.csv").write_text("image_id,x,y,width,height\nb,0,0,9,9\nb,5,5,9,9\n")
+    values = {"name": "x", "version": "1", "architecture": "mobilenetv2", "index": "i.csv"}
+    assert further_facts(Config(**values)) == {}
+    taught = Config(
+        **values, trainable_from="block_7_expand", frozen_cache=2, masked_index="masked.csv",
+        masked_share=0.25, boxes="boxes.csv",
+    )  # fmt: skip
+    assert further_facts(taught)["further"] == {
+        "lung_masked": {
+            "counts": {"normal": 2, "lung_opacity": 0, "not_normal": 1},
+            "share": 0.25,
+        },
+        "boxes": {"images": 1},
+    }
