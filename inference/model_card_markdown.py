@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from .model_card import model_card
 from .model_card_blocks import Block, Card
@@ -52,7 +53,12 @@ def _block(block: Block) -> str:
             lines = [f"- {_plain(item)}" for item in block.items]
             return "\n\n".join(part for part in (_plain(block.lead), "\n".join(lines)) if part)
         case "pairs":
-            return "\n".join(f"- {_plain(name)}: {_plain(value)}" for name, value in block.pairs)
+            # Where the colon stands is the language's business.
+            pair = _("%(group)s: %(name)s")
+            return "\n".join(
+                "- " + pair % {"group": _plain(name), "name": _plain(value)}
+                for name, value in block.pairs
+            )
         case "table":
             return _table(block.caption, [block.head, *block.rows])
         case "plot":
