@@ -101,7 +101,7 @@ class Doctor:
         expect(self.page.locator(".bars-row")).to_have_count(3)
         numbers = [
             float(re.sub(r"[^\d]", "", text))
-            for text in self.page.locator(".bars dd").all_inner_texts()
+            for text in self.page.locator(".bars dd").all_text_contents()
         ]
         assert 98 <= sum(numbers) <= 102
         return self.page.locator(".result-class").inner_text().strip()
