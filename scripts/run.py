@@ -69,7 +69,10 @@ class Family:
         the last of them is gone, however that came.
         """
         setpriv = shutil.which("setpriv")
-        leash = [setpriv, "--pdeathsig", "TERM"] if setpriv else []
+        # The scheduler has nothing to give back, and while it looks for its broker it may not
+        # hear a TERM.
+        word = "KILL" if "beat" in command else "TERM"
+        leash = [setpriv, "--pdeathsig", word] if setpriv else []
         process = subprocess.Popen(
             [*leash, *map(str, command)],
             cwd=ROOT,
