@@ -124,9 +124,10 @@ def fill_cache(
 class CachedBatches:
     """Batches from a cache and, for ``share`` of each, from another one (lung-masked images).
 
-    The same seed and ``epoch`` give the same batches. In the last ``plain_epochs`` of ``epochs``
-    the other cache has half its share. Cases are mixed with others of their own cache
-    (Verma et al., *Manifold Mixup*, ICML 2019: in the middle of the network).
+    The same seed and ``epoch`` give the same batches. The last ``plain_epochs`` of ``epochs``
+    leave the other cache out: they end on radiographs as they are served. Cases are mixed with
+    others of their own cache (Verma et al., *Manifold Mixup*, ICML 2019: in the middle of the
+    network).
     """
 
     def __init__(self, whole: Cache, other: Cache | None, config, *, plain_epochs: int) -> None:
@@ -147,7 +148,7 @@ class CachedBatches:
     def _numbers(self) -> Iterator[tuple[Cache, int]]:
         size, share = self.config.batch_size, self.config.masked_share if self.other else 0
         if self.epoch >= self.plain_from:
-            share /= 2
+            share = 0
         others = round(size * share)
         yield self.whole, size - others
         if self.other:
