@@ -8,6 +8,7 @@ several times shorter, which is what lets the lung-masked radiographs take part.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -109,7 +110,9 @@ def fill_cache(
         image, mask = augment(images[case], random, size=size, mask=box_mask(boxes[case]))
         return image, cv2.resize(mask, grid[::-1], interpolation=cv2.INTER_AREA)
 
-    progress = keras.utils.Progbar(total, unit_name="variant")
+    # Into a file, one line at the end: a bar that draws itself anew would fill it.
+    shown = 1 if sys.stdout.isatty() else 2
+    progress = keras.utils.Progbar(total, unit_name="variant", verbose=shown)
     with ThreadPoolExecutor(2) as threads:
         for start in range(0, total, _BATCH):
             made = list(threads.map(variant, range(start, min(start + _BATCH, total))))
@@ -146,10 +149,9 @@ class CachedBatches:
         return features, {CLASSIFIER: targets, BOXES: boxes[..., np.newaxis]}
 
     def _numbers(self) -> Iterator[tuple[Cache, int]]:
-        size, share = self.config.batch_size, self.config.masked_share if self.other else 0
-        if self.epoch >= self.plain_from:
-            share = 0
-        others = round(size * share)
+        size, others = self.config.batch_size, 0
+        if self.other and self.epoch < self.plain_from:
+            others = round(size * self.config.masked_share)
         yield self.whole, size - others
         if self.other:
             yield self.other, others
