@@ -36,6 +36,14 @@ class Averaged(keras.callbacks.SwapEMAWeights):
     def __init__(self) -> None:
         super().__init__(swap_on_epoch=True)
 
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        super().on_epoch_end(epoch, logs)
+        if keras.backend.backend() == "jax":
+            # After the last epoch weights and averages are the same arrays there, and whoever
+            # predicts with the weights gives their arrays away.
+            for variable in self.model.optimizer.variables:
+                variable.assign(keras.ops.convert_to_numpy(variable))
+
     def restored(self) -> None:
         """A checkpoint was restored: it is of the time between two epochs."""
         self._ema_weights_in_model = True
