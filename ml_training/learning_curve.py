@@ -160,25 +160,26 @@ def trained_points(
 ) -> list[Point]:
     """Train ``config`` on parts of the patients, each in a run folder under ``out``.
 
+    The patients, and the images that are counted, are those of its lung-masked radiographs too.
     A run that has its predictions is not done again, so that an interrupted curve goes on.
     """
     from .comparison_candidates import predict_missing, read_candidate
+    from .config import data_folder
     from .training import train
 
     points = []
     index = _as_file(config.index_path)
+    masked = _as_file(data_folder() / config.masked_index) if config.masked_index else None
+    patients = everyone(cases["train"], masked)
     for share, seed in plan(shares, seeds):
-        chosen = some_patients(cases["train"].patients, share, seed)
-        kept = set(cases["train"].patients[chosen].tolist())
+        chosen = some_patients(patients, share, seed)
+        kept = set(patients[chosen].tolist())
         run = out / f"{config.name}-{share:.4g}-seed{seed}"
         changes = {"index": str(run / "index.csv"), "seed": config.seed + seed}
         run.mkdir(parents=True, exist_ok=True)
         part_of_index(index, run / "index.csv", kept)
-        masked = getattr(config, "masked_index", "")
         if masked:
-            from .config import data_folder
-
-            part_of_index(_as_file(data_folder() / masked), run / "masked.csv", kept)
+            part_of_index(masked, run / "masked.csv", kept)
             changes["masked_index"] = str(run / "masked.csv")
         if not (run / "predictions.npz").is_file() and not (run / "model/facts.json").is_file():
             say(f"training on {share:.3g} of the patients, seed {seed}")
@@ -195,11 +196,24 @@ def _as_file(index: Path) -> Path:
     return index / "index.csv" if index.is_dir() else index
 
 
+def everyone(train: Cases, masked: Path | None) -> np.ndarray:
+    """The patient of each training image, str (n,): whole ones, then those of ``masked``."""
+    if masked is None:
+        return train.patients
+    with masked.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    return np.array([*train.patients, *(row[_patient_column(rows)] for row in rows)])
+
+
+def _patient_column(rows: list[dict]) -> str:
+    return "patient" if "patient" in rows[0] else "nih_patient"
+
+
 def part_of_index(index: Path, out: Path, kept: set[str]) -> None:
     """Write the rows of ``index`` but those of training patients who are not in ``kept``."""
     with index.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file))
-    column = "patient" if "patient" in rows[0] else "nih_patient"
+    column = _patient_column(rows)
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()

@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,6 +147,22 @@ def test_a_part_of_an_index_keeps_other_splits_and_the_files(tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["nih_patient"] for row in rows] == ["b", "c"]
     assert rows[0]["file"] == str(tmp_path / "data" / "images" / "2.png")
+
+
+def test_patients_of_lung_masked_radiographs_are_among_those_who_are_drawn(tmp_path):
+    masked = tmp_path / "masked.csv"
+    masked.write_text("nih_patient,label,file\nb,normal,1.png\nc,normal,2.png\nd,normal,3.png\n")
+    train = replace(cases_of(np.array([0, 1]), "train"), patients=np.array(["a", "b"]))
+
+    patients = curves.everyone(train, masked)
+
+    assert patients.tolist() == ["a", "b", "b", "c", "d"]
+    assert curves.some_patients(patients, 1.0, seed=1).all(), "the whole is the whole"
+    half = set(patients[curves.some_patients(patients, 0.5, seed=1)])
+    curves.part_of_index(masked, tmp_path / "part.csv", half)
+    with (tmp_path / "part.csv").open() as file:
+        assert {row["nih_patient"] for row in csv.DictReader(file)} == half & {"b", "c", "d"}
+    assert curves.everyone(train, None).tolist() == ["a", "b"]
 
 
 def test_says_what_it_cannot_measure(tmp_path):
