@@ -13,4 +13,4 @@ class RadiologyConfig(AppConfig):
         from . import checks  # noqa: F401
         from .models import Radiograph
 
-        storage.register("radiographs", Radiograph, "file", "preview")
+        storage.register("radiographs", Radiograph, "file", "preview", "depth")

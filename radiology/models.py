@@ -18,6 +18,10 @@ def preview_path(radiograph: Radiograph, _name: str) -> str:
     return f"radiographs/{radiograph.pk.hex[-2:]}/{radiograph.pk}/preview.jpg"
 
 
+def depth_path(radiograph: Radiograph, _name: str) -> str:
+    return f"radiographs/{radiograph.pk.hex[-2:]}/{radiograph.pk}/depth.bin"
+
+
 class RadiographQuerySet(models.QuerySet):
     def visible_to(self, user) -> RadiographQuerySet:
         """The radiographs of the patients that ``user`` may see."""
@@ -37,6 +41,8 @@ class Radiograph(models.Model):
     - ``warnings`` lists what a person must look at, each ``{"code": ..., **facts}``
       (a header that disagrees with the patient, a view that is not known).
     - ``preview`` is the rendered 8-bit JPEG; it is there once an analysis has run.
+    - ``depth`` holds all grey values for the viewer (``radiology.dicom.depth``); it is there
+      soon after the first analysis, or after somebody has asked for it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -76,6 +82,7 @@ class Radiograph(models.Model):
     size = models.PositiveBigIntegerField(_("size in bytes"))
     file = models.FileField(_("DICOM file"), upload_to=dicom_path, max_length=200)
     preview = models.FileField(_("preview"), upload_to=preview_path, max_length=200, blank=True)
+    depth = models.FileField(_("full depth"), upload_to=depth_path, max_length=200, blank=True)
 
     objects = RadiographQuerySet.as_manager()
 

@@ -5,5 +5,7 @@ from . import views
 app_name = "radiology"
 urlpatterns = [
     path("radiographs/<uuid:pk>/preview.jpg", views.radiograph_preview, name="preview"),
+    path("radiographs/<uuid:pk>/depth.bin", views.radiograph_depth, name="depth"),
+    path("radiographs/<uuid:pk>/depth/", views.radiograph_depth_state, name="depth_state"),
     path("radiographs/<uuid:pk>/image.dcm", views.radiograph_dicom, name="dicom"),
 ]

@@ -169,6 +169,9 @@ PAGES = [
     Route("inference:model_card", "GET", SIGNED_IN, model_version),
     Route("radiology:preview", "GET", OWNER, radiograph),
     Route("radiology:dicom", "GET", OWNER, radiograph),
+    Route("radiology:depth", "GET", OWNER, radiograph),
+    Route("radiology:depth_state", "GET", OWNER, radiograph),
+    Route("radiology:depth_state", "POST", OWNER, radiograph),
 ]
 
 API = [

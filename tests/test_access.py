@@ -50,6 +50,7 @@ def world():
     analysis = AnalysisFactory(radiograph__patient=patient)
     analysis.map.save("map.png", ContentFile(b"\x89PNG"))
     analysis.radiograph.preview.save("preview.jpg", ContentFile(b"\xff\xd8\xff"))
+    analysis.radiograph.depth.save("depth.bin", ContentFile(b"\x1f\x8b"))
     failed = AnalysisFactory(failed=True, radiograph__patient=patient)
     token, _text = AuthToken.objects.create(user=accounts["owner"])
     return SimpleNamespace(

@@ -1,8 +1,8 @@
 """DICOM files: parsed strictly, judged, stripped of identity, decoded and rendered.
 
 Pure functions over bytes and data sets; nothing here reads the database. Only
-:mod:`~radiology.dicom.decode` and :mod:`~radiology.dicom.render` touch pixels; the web
-process does not import them.
+:mod:`~radiology.dicom.decode`, :mod:`~radiology.dicom.render` and
+:mod:`~radiology.dicom.depth` touch pixels; the web process does not import them.
 
 =================  =====================================================================
 module             does
@@ -20,10 +20,12 @@ module             does
 ``decode``         stored values (worker and commands only)
 ``grey``           formulas between a stored value and what the eye sees
 ``render``         the 8-bit image that pages and models see (worker and commands only)
+``depth``          all grey values, for the viewer (worker and commands only)
 =================  =====================================================================
 """
 
-# Raise one when the same file is rendered, or written without identity, in another way: the
-# ETags of what is served hold them.
+# Raise one when the same file is rendered, kept in full depth, or written without identity, in
+# another way: the ETags of what is served hold them.
 RENDER_VERSION = "1"
-DEIDENTIFICATION_VERSION = "1"
+DEPTH_VERSION = "1"
+DEIDENTIFICATION_VERSION = "2"

@@ -71,6 +71,7 @@ CODES: dict[str, frozenset[str]] = {
     "Modality": MODALITIES | UNSPECIFIC_MODALITIES - {""},
     "PhotometricInterpretation": frozenset({"MONOCHROME1", "MONOCHROME2"}),
     "PixelIntensityRelationship": frozenset({"LIN", "LOG", "DISP"}),
+    "PixelSpacingCalibrationType": frozenset({"GEOMETRY", "FIDUCIAL"}),
     "PresentationIntentType": frozenset({"FOR PRESENTATION"}),
     "PresentationLUTShape": frozenset({"IDENTITY", "INVERSE"}),
     "VOILUTFunction": frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"}),

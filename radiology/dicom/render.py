@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,25 +88,58 @@ def rendered(inspection: Inspection, stored: np.ndarray) -> np.ndarray:
     Padding (PS3.3, C.7.5.1.1.2) is black. A window or table under which nothing of the
     image can be told apart is passed over.
     """
+    greys = grey_values(inspection, stored)
+    level = advised_levels(inspection, greys)
+    if level is None:
+        with np.errstate(all="ignore"):
+            level = percentile_levels(greys.shown, greys.counts)
+    if inspection.header.photometric_interpretation == "MONOCHROME1":
+        level = 1.0 - level
+    level[greys.padding] = 0.0
+    table = np.zeros(1 << (8 * greys.container.dtype.itemsize), np.uint8)
+    table[greys.places] = np.rint(level * 255.0)
+    return cv2.LUT(greys.container, table)
+
+
+@dataclass(frozen=True, slots=True)
+class Greys:
+    """Every value that a pixel can have, from the smallest, and how often it comes.
+
+    - ``container``: the pixels as they lie in memory, (rows, columns), unsigned;
+    - ``places``: each value as such a container; ``shown``: the same in the modality's unit;
+    - ``counts``: pixels of a regular grid with each value, padding not counted;
+    - ``padding``: which values are padding.
+    """
+
+    container: np.ndarray
+    places: np.ndarray
+    shown: np.ndarray
+    counts: np.ndarray
+    padding: np.ndarray
+
+
+def grey_values(inspection: Inspection, stored: np.ndarray) -> Greys:
+    """What ``stored`` values mean (PS3.3, C.11.1), worked out once for each of them."""
     container = np.ascontiguousarray(stored).view(f"u{stored.dtype.itemsize}")
     values = _possible_values(inspection, stored.dtype)
     places = values.view(container.dtype)
     padding = _padding(inspection, values)
     counts = _counts(container)[places]
     counts[padding] = 0
-    dataset, little = inspection.dataset, inspection.structure.little
+    little = inspection.structure.little
     with np.errstate(all="ignore"):
-        shown = modality_values(dataset, values.astype(np.float64), little=little)
-        shown = np.nan_to_num(shown, posinf=MAX, neginf=-MAX)
-        level = levels_of_interest(dataset, shown, little=little)
-        if level is None or _is_flat(level, counts):
-            level = percentile_levels(shown, counts)
-    if inspection.header.photometric_interpretation == "MONOCHROME1":
-        level = 1.0 - level
-    level[padding] = 0.0
-    table = np.zeros(1 << (8 * container.dtype.itemsize), np.uint8)
-    table[places] = np.rint(level * 255.0)
-    return cv2.LUT(container, table)
+        shown = modality_values(inspection.dataset, values.astype(np.float64), little=little)
+    shown = np.nan_to_num(shown, posinf=MAX, neginf=-MAX)
+    return Greys(container, places, shown, counts, padding)
+
+
+def advised_levels(inspection: Inspection, greys: Greys) -> np.ndarray | None:
+    """Levels in [0, 1] as the file advises; ``None`` where that is nothing, or shows nothing."""
+    with np.errstate(all="ignore"):
+        level = levels_of_interest(
+            inspection.dataset, greys.shown, little=inspection.structure.little
+        )
+    return None if level is None or is_flat(level, greys.counts) else level
 
 
 def _possible_values(inspection: Inspection, dtype: np.dtype) -> np.ndarray:
@@ -123,7 +157,7 @@ def _counts(container: np.ndarray) -> np.ndarray:
     return cv2.calcHist([grid], [0], None, [size], [0, size]).ravel().astype(np.int64)
 
 
-def _is_flat(level: np.ndarray, counts: np.ndarray) -> bool:
+def is_flat(level: np.ndarray, counts: np.ndarray) -> bool:
     """Whether nearly all pixels are shown alike although they are not."""
     low, high = weighted_percentiles(level, counts, PERCENTILES)
     return high - low < 1 / 255
