@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Coalesce, Round
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -128,6 +129,38 @@ def map_path(analysis: Analysis, _name: str) -> str:
     return f"analyses/{analysis.pk.hex[-2:]}/{analysis.pk}/map-{version}.png"
 
 
+class Urgency:
+    """How soon a doctor should look, as a number: the smaller, the sooner.
+
+    Failed readings are 0. Then come those that leave it to a person, and the other ones:
+    each group begins at its number and ends 100 later, by falling probability of opacity
+    in whole percent, the way it is shown. Those that are not like what the model knows
+    have no probability worth the name: they begin their group.
+    """
+
+    FAILED, OPEN, READ, RUNNING, QUEUED = 0, 1000, 2000, 3000, 3001
+    SPAN = 100
+
+
+def _urgency() -> models.Case:
+    falling = 100 - Round(Coalesce(models.F("p_lung_opacity"), 0.0) * 100)
+    done = models.Q(status="done")
+    unsure = models.Q(certainty__in=["uncertain", "low"])
+    return models.Case(
+        models.When(status="failed", then=models.Value(Urgency.FAILED)),
+        models.When(status="running", then=models.Value(Urgency.RUNNING)),
+        models.When(done & models.Q(certainty="unlike"), then=models.Value(Urgency.OPEN)),
+        models.When(done & unsure, then=Urgency.OPEN + falling),
+        models.When(done, then=Urgency.READ + falling),
+        default=models.Value(Urgency.QUEUED),
+        output_field=models.SmallIntegerField(),
+    )
+
+
+# What the worklist filters by, at the end of its indexes.
+FILTERED = ("label", "certainty", "status", "acquired_on")
+
+
 class AnalysisQuerySet(models.QuerySet):
     def visible_to(self, user) -> AnalysisQuerySet:
         """The analyses of the radiographs that ``user`` may see."""
@@ -136,6 +169,10 @@ class AnalysisQuerySet(models.QuerySet):
         if getattr(user, "may_practise", False):
             return self.filter(radiograph__owner=user)
         return self.none()
+
+    def of_doctor(self, user) -> AnalysisQuerySet:
+        """The same for a doctor, by the copied owner: no join, for lists that indexes carry."""
+        return self.filter(owner=user) if getattr(user, "may_practise", False) else self.none()
 
     def current(self) -> AnalysisQuerySet:
         """The newest analysis of each radiograph."""
@@ -157,6 +194,9 @@ class Analysis(models.Model):
     - ``prediction_set`` lists the class codes that remain possible, the most probable
       first, and ``gate_score`` tells how unlike the known images this one is; both are
       ``NULL`` for model versions of format 1 (see ``inference.certainty.Judgement``).
+    - ``owner`` and ``acquired_on`` repeat the radiograph's, which never change, and
+      ``judgement`` the owner's newest verdict (``review_create`` keeps it), so that one
+      index carries the worklist with its filters. ``urgency`` the database computes itself.
     """
 
     class Status(models.TextChoices):
@@ -169,6 +209,15 @@ class Analysis(models.Model):
     radiograph = models.ForeignKey(
         Radiograph, verbose_name=_("radiograph"), on_delete=models.PROTECT, related_name="analyses"
     )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("doctor"),
+        on_delete=models.PROTECT,
+        related_name="+",
+        editable=False,
+        db_index=False,
+    )
+    acquired_on = models.DateField(_("date of the radiograph"), editable=False)
     is_current = models.BooleanField(_("current"), null=True, default=True, editable=False)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -218,6 +267,13 @@ class Analysis(models.Model):
         _("class activation map"), upload_to=map_path, max_length=200, blank=True
     )
     timings = models.JSONField(_("timings (ms)"), default=dict, blank=True)
+    judgement = models.CharField(_("judgement"), max_length=16, blank=True, editable=False)
+    urgency = models.GeneratedField(
+        verbose_name=_("urgency"),
+        expression=_urgency(),
+        output_field=models.SmallIntegerField(),
+        db_persist=True,
+    )
 
     objects = AnalysisQuerySet.as_manager()
 
@@ -234,6 +290,16 @@ class Analysis(models.Model):
             models.Index(fields=["status", "queued_at"]),
             models.Index(fields=["is_current", "label"]),
             models.Index(fields=["-queued_at", "-id"]),
+            # The worklist: what is left to judge, and all; the filters are in the index.
+            models.Index(
+                fields=["owner", "is_current", "judgement", "urgency", "radiograph", *FILTERED],
+                name="analysis_worklist",
+            ),
+            models.Index(
+                fields=["owner", "is_current", "urgency", "radiograph", "judgement", *FILTERED],
+                name="analysis_worklist_all",
+            ),
+            models.Index(fields=["owner", "finished_at"], name="analysis_finished"),
         ]
 
     def __str__(self) -> str:

@@ -111,8 +111,13 @@ def analysis_request(*, radiograph: Radiograph, requested_by, request=None) -> A
 
 
 def _analysis_create(radiograph: Radiograph, requested_by) -> Analysis:
-    analysis = Analysis(radiograph=radiograph, requested_by=requested_by)
-    analysis.clean_fields(exclude=["radiograph", "requested_by"])
+    analysis = Analysis(
+        radiograph=radiograph,
+        owner_id=radiograph.owner_id,
+        acquired_on=radiograph.acquired_on,
+        requested_by=requested_by,
+    )
+    analysis.clean_fields(exclude=["radiograph", "owner", "requested_by"])
     analysis.save(force_insert=True)
     _send_on_commit(analysis.pk)
     return analysis
@@ -391,6 +396,8 @@ def review_create(
     )
     review.full_clean(exclude=["analysis", "doctor"])
     with transaction.atomic():
+        # First: it locks the row, so that the newest review and the judgement are one.
+        Analysis.objects.filter(pk=analysis.pk, owner=doctor).update(judgement=verdict)
         review.save(force_insert=True)
         access_record(actor=doctor, action="create", obj=review, request=request)
     return review

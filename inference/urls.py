@@ -1,11 +1,14 @@
 from django.urls import path
 
-from . import views, views_models, views_new
+from . import views, views_models, views_new, views_worklist
 
 app_name = "inference"
 urlpatterns = [
     path("readings/new/", views_new.reading_new, name="new"),
     path("readings/inspect/", views_new.reading_inspect, name="inspect"),
+    path("worklist/", views_worklist.worklist, name="worklist"),
+    path("worklist/news/", views_worklist.news, name="worklist_news"),
+    path("worklist/<uuid:pk>/approve/", views_worklist.approve, name="worklist_approve"),
     path("radiographs/", views.reading_list, name="list"),
     path("radiographs/<uuid:pk>/", views.reading_page, name="reading"),
     path("radiographs/<uuid:pk>/status/", views.reading_status, name="status"),

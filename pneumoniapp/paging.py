@@ -34,7 +34,13 @@ class Page:
 
 
 def keyset_page(
-    queryset: QuerySet, *, order: str, key: str = "pk", params, size: int = PAGE_SIZE
+    queryset: QuerySet,
+    *,
+    order: str,
+    key: str = "pk",
+    params,
+    size: int = PAGE_SIZE,
+    anchors: QuerySet | None = None,
 ) -> Page:
     """The page of ``queryset`` that ``params`` asks for.
 
@@ -42,13 +48,16 @@ def keyset_page(
     in the same direction; both may follow relations (``a__b``) and are never null.
     ``params`` (a query string) has ``after`` or ``before`` with the key of a row; one that
     is unknown, or not in ``queryset``, gives the first page. Three queries at most.
+    ``anchors`` is where that row is looked for when rows leave ``queryset`` (a row that was
+    judged still says where the next page began).
     """
+    anchors = queryset if anchors is None else anchors
     descending = order.startswith("-")
     field = order.removeprefix("-")
     anchor, backwards = None, False
     for name in ("after", "before"):
         if value := _uuid(params.get(name)):
-            anchor = queryset.order_by().filter(**{key: value}).values_list(field, key).first()
+            anchor = anchors.order_by().filter(**{key: value}).values_list(field, key).first()
             backwards = name == "before" and anchor is not None
             break
     if anchor:

@@ -28,6 +28,7 @@ WRITES = {
     "inference:new",
     "inference:retry",
     "inference:review",
+    "inference:worklist_approve",
     "api:radiograph-list",
     "api:analysis-retry",
     "api:analysis-reviews",

@@ -44,6 +44,8 @@ def test_every_page_fits(open_browser, radiographs, language, width, theme):
     page.click("main form button")
     doctor.shot("patient-edit-refused")
     for name, url in {
+        "worklist": "/worklist/",
+        "worklist-none": "/worklist/?status=failed&since=2999-01-01",
         "radiographs": "/radiographs/",
         "radiographs-none": "/radiographs/?status=failed&since=2999-01-01",
         "patients": "/patients/",

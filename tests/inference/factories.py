@@ -202,6 +202,8 @@ class AnalysisFactory(factory.django.DjangoModelFactory):
         )
 
     radiograph = factory.SubFactory("tests.radiology.factories.RadiographFactory")
+    owner = factory.LazyAttribute(lambda o: o.radiograph.owner)
+    acquired_on = factory.LazyAttribute(lambda o: o.radiograph.acquired_on)
     requested_by = factory.LazyAttribute(lambda o: o.radiograph.uploaded_by)
     status = Analysis.Status.DONE
     attempts = 1

@@ -1,0 +1,129 @@
+"""The worklist: what waits for the doctor's judgement, and what may be done from there."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.access import practising_doctor_required
+from operations.services import access_record
+from pneumoniapp.errors import CodedError
+
+from .models import Analysis, Review
+from .selectors import analysis_get, reading_get
+from .services import review_create
+from .wording import labels_of
+from .worklist import (
+    PLACE_COOKIE,
+    WorklistFilterForm,
+    newest_finish,
+    place_of,
+    worklist_address,
+    worklist_counts,
+    worklist_news,
+    worklist_page,
+)
+
+
+@require_GET
+@never_cache
+@practising_doctor_required
+def worklist(request: HttpRequest) -> HttpResponse:
+    """The doctor's readings that wait, the most urgent first, filtered by the address."""
+    form = WorklistFilterForm(request.GET)
+    # Before the page is read: what is finished in between is told as new, not lost.
+    since = newest_finish(request.user)
+    page = worklist_page(request.user, form.lookups, request.GET)
+    place = place_of(request.GET)
+    access_record(
+        actor=request.user,
+        action="read",
+        object_type="radiology.radiograph",
+        object_id="list",
+        request=request,
+    )
+    context = {
+        "page": page,
+        "form": form,
+        "counts": worklist_counts(request.user),
+        "since": since.isoformat() if since else "",
+        "place": place,
+    }
+    response = render(request, "worklist/worklist.html", context)
+    # Filters and a page: so the pages of readings lead back to the same place.
+    response.set_cookie(
+        PLACE_COOKIE,
+        place,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
+    return response
+
+
+@require_GET
+@never_cache
+@practising_doctor_required
+def news(request: HttpRequest) -> HttpResponse:
+    """The fragment that says how many readings came since the page was made.
+
+    Empty (204) while that is what the page says already (``shown``).
+    """
+    form = WorklistFilterForm(request.GET)
+    count = worklist_news(request.user, form.lookups, request.GET.get("since", ""))
+    if str(count) == request.GET.get("shown", "0"):
+        return HttpResponse(status=204)
+    filters = request.GET.copy()
+    for name in ("after", "before"):
+        filters.pop(name, None)
+    return render(request, "worklist/_news.html", {"count": count, "place": place_of(filters)})
+
+
+@require_POST
+@practising_doctor_required
+def approve(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Agree with one reading from the list; the row stays where it is and says so."""
+    try:
+        analysis = analysis_get(request.user, pk)
+    except Analysis.DoesNotExist as error:
+        raise Http404 from error
+    problem = _approve(request, analysis)
+    if not request.htmx:
+        if problem:
+            messages.error(request, problem)
+        else:
+            messages.success(request, _("Your judgement is recorded."))
+        return redirect(worklist_address(request, analysis.radiograph_id))
+    context = {
+        "analysis": reading_get(request.user, analysis.radiograph_id),
+        "problem": problem,
+        "said": problem or _("Your judgement is recorded."),
+    }
+    return render(request, "worklist/_approved.html", context)
+
+
+def _approve(request: HttpRequest, analysis: Analysis) -> str:
+    """What was in the way, in a sentence; empty when the reading is approved."""
+    if not analysis.is_current:
+        return _("The radiograph was read again meanwhile: judge the new reading.")
+    if analysis.status == Analysis.Status.DONE and len(labels_of(analysis)) != 1:
+        return _("This reading does not name one class: open it to judge it.")
+    if analysis.judgement == Review.Verdict.APPROVED:
+        return ""  # Pressed twice: once is enough.
+    try:
+        review_create(
+            analysis=analysis,
+            doctor=request.user,
+            verdict=Review.Verdict.APPROVED,
+            request=request,
+        )
+    except CodedError as error:
+        return str(error)
+    return ""
