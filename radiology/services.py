@@ -66,15 +66,20 @@ def _remove(file) -> None:
         log.warning("file_left_behind", exc_info=True)
 
 
-def radiograph_receive(
+@contextmanager
+def radiograph_stored(
     *,
     patient: Patient,
     uploaded_by,
     file: BinaryIO | Incoming,
     acquired_on: dt.date | None = None,
     request: HttpRequest | None = None,
-) -> tuple[Radiograph, bool]:
+) -> Iterator[tuple[Radiograph, bool]]:
     """Store one received DICOM file for ``patient``: (radiograph, whether it is new).
+
+    The block runs in the transaction of the row, with room for more rows. The file is stored
+    before that transaction begins, so that nobody waits for a slow storage; it is removed
+    again when the transaction fails.
 
     - ``file``: a seekable file, or what ``radiology.intake.examine`` made of it before the
       transaction began.
@@ -90,31 +95,6 @@ def radiograph_receive(
     Raises the coded errors of ``radiology.errors``: why the file is refused, an impossible
     date, ``SopInstanceUidConflictError``, ``RadiographOfAnotherPatientError``,
     ``StorageUnavailableError``.
-    """
-    with radiograph_stored(
-        patient=patient,
-        uploaded_by=uploaded_by,
-        file=file,
-        acquired_on=acquired_on,
-        request=request,
-    ) as (radiograph, created):
-        pass
-    return radiograph, created
-
-
-@contextmanager
-def radiograph_stored(
-    *,
-    patient: Patient,
-    uploaded_by,
-    file: BinaryIO | Incoming,
-    acquired_on: dt.date | None = None,
-    request: HttpRequest | None = None,
-) -> Iterator[tuple[Radiograph, bool]]:
-    """:func:`radiograph_receive` with room for more rows: the block runs in its transaction.
-
-    The file is stored before the transaction begins, so that nobody waits for a slow
-    storage; it is removed again when the transaction fails.
     """
     incoming = file if isinstance(file, Incoming) else examine(file)
     radiograph = _existing(patient, incoming)

@@ -27,7 +27,7 @@ from radiology.errors import (
 )
 from radiology.intake import examine
 from radiology.models import Radiograph
-from radiology.services import files_removed_on_failure, radiograph_receive
+from radiology.services import files_removed_on_failure, radiograph_stored
 from tests.accounts.factories import DoctorFactory
 from tests.patients.factories import PatientFactory
 
@@ -41,10 +41,14 @@ def patient():
     return PatientFactory(sex="F", birth_date=dt.date(1950, 1, 2))
 
 
-def receive(patient, content: bytes, **arguments):
-    return radiograph_receive(
-        patient=patient, uploaded_by=patient.owner, file=io.BytesIO(content), **arguments
-    )
+def receive_file(patient, file, **arguments) -> tuple[Radiograph, bool]:
+    stored = radiograph_stored(patient=patient, uploaded_by=patient.owner, file=file, **arguments)
+    with stored as outcome:
+        return outcome
+
+
+def receive(patient, content: bytes, **arguments) -> tuple[Radiograph, bool]:
+    return receive_file(patient, io.BytesIO(content), **arguments)
 
 
 def files(settings) -> list[str]:
@@ -101,9 +105,7 @@ def test_the_upload_is_recorded(patient):
 def test_an_uploaded_file_of_django_is_taken(patient):
     content = dicom_bytes(transfer_syntax=DeflatedExplicitVRLittleEndian)
     upload = SimpleUploadedFile("MARTIN Jean.dcm", content)
-    radiograph, created = radiograph_receive(
-        patient=patient, uploaded_by=patient.owner, file=upload
-    )
+    radiograph, created = receive_file(patient, upload)
     assert created
     assert "MARTIN" not in radiograph.file.name
     with radiograph.file.open() as file:
@@ -184,13 +186,12 @@ def test_two_at_the_same_moment_become_one(patient, settings, outer):
     file = Overtaken(content)
     incoming = examine(file)
     file.overtake, file.examined = lambda: receive(patient, content), True
-    arguments = {"patient": patient, "uploaded_by": patient.owner, "file": incoming}
     if outer:
         with files_removed_on_failure(), transaction.atomic():
-            radiograph, created = radiograph_receive(**arguments)
+            radiograph, created = receive_file(patient, incoming)
             assert PatientFactory().pk  # The caller's transaction is still usable.
     else:
-        radiograph, created = radiograph_receive(**arguments)
+        radiograph, created = receive_file(patient, incoming)
     assert file.overtake is None
     assert not created
     assert Radiograph.objects.get() == radiograph

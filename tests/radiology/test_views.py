@@ -10,7 +10,7 @@ from pydicom import dcmread
 
 from operations.models import AccessEvent
 from radiology.dicom.render import encode_preview, render
-from radiology.services import radiograph_receive
+from radiology.services import radiograph_stored
 from tests.patients.factories import PatientFactory
 
 from .factories import dicom_bytes
@@ -27,9 +27,11 @@ def radiograph(doctor):
     """Received and rendered, as after a reading."""
     patient = PatientFactory(owner=doctor)
     content = dicom_bytes()
-    radiograph, _ = radiograph_receive(
-        patient=patient, uploaded_by=doctor, file=io.BytesIO(content)
-    )
+    with radiograph_stored(patient=patient, uploaded_by=doctor, file=io.BytesIO(content)) as (
+        radiograph,
+        _created,
+    ):
+        pass
     radiograph.preview.save("", ContentFile(encode_preview(render(io.BytesIO(content)))))
     return radiograph
 
