@@ -15,16 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .certainty import CertaintyRules, calibrate
+from .certainty import CertaintyRules
 from .errors import ModelFolderInvalidError, ModelUnusableError
 from .gate import Gate
 from .models import LABELS, ModelVersion
-from .registry import production_version, read_facts, read_file, version_directory
+from .registry import read_facts, read_file, version_directory
 
 if TYPE_CHECKING:
     import uuid
-
-__all__ = ["Engine", "Prediction", "calibrate", "engine_for", "production_engine"]
 
 _SMALLEST = 1e-12
 
@@ -198,11 +196,3 @@ def engine_for(version_id: uuid.UUID) -> Engine:
                 raise ModelUnusableError(reason="its files are not those that were registered")
             _loaded = version_id, engine
         return _loaded[1]
-
-
-def production_engine() -> Engine:
-    """The engine of the version in production: one query, loaded again after a promotion.
-
-    Raises :class:`~inference.errors.NoModelInProductionError` or ``ModelUnusableError``.
-    """
-    return engine_for(production_version().pk)

@@ -328,20 +328,6 @@ def reliability_curve(
     ]
 
 
-def bootstrap_interval(
-    measure: Measure,
-    truth: np.ndarray,
-    probabilities: np.ndarray,
-    patients: np.ndarray,
-    *,
-    samples: int = 1000,
-    seed: int = 42,
-) -> tuple[float, float]:
-    """The 95% percentile interval of one ``measure``; see :func:`.resampling.intervals`."""
-    options = {"samples": samples, "seed": seed}
-    return intervals({"it": measure}, truth, probabilities, patients, **options)["it"]
-
-
 def evaluate(
     truth: np.ndarray, probabilities: np.ndarray, patients: np.ndarray | None = None
 ) -> dict:

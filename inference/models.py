@@ -310,11 +310,6 @@ class Analysis(models.Model):
         return self.status in (self.Status.DONE, self.Status.FAILED)
 
     @property
-    def is_retriable(self) -> bool:
-        """Whether asking for the analysis again makes sense."""
-        return self.status == self.Status.FAILED
-
-    @property
     def probabilities(self) -> dict[str, float] | None:
         """Calibrated probability of each class, or ``None`` until done."""
         if self.p_normal is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from inference.engine import calibrate
+from inference.certainty import calibrate
 from inference.metrics import expected_calibration_error
 
 # A certainty is named after how often readings like it were right on validation patients.

@@ -163,10 +163,5 @@ class Config:
             return None
         return self.weights if self.weights == "imagenet" else data_folder() / self.weights
 
-    @property
-    def starts_elsewhere(self) -> bool:
-        """Whether the network begins with weights that were learned before."""
-        return self.weights_source is not None or bool(self.initial_run)
-
     def as_dict(self) -> dict:
         return asdict(self)

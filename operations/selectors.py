@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.utils import timezone
 
 from .models import Heartbeat
@@ -12,8 +11,3 @@ def heartbeats() -> dict[str, float]:
     """Seconds since a worker of each queue was last heard of; queues never served are absent."""
     now = timezone.now()
     return {beat.queue: (now - beat.at).total_seconds() for beat in Heartbeat.objects.all()}
-
-
-def worker_is_alive(queue: str = "inference") -> bool:
-    """Whether a worker took something from ``queue`` within ``HEARTBEAT_LIMIT`` seconds."""
-    return heartbeats().get(queue, float("inf")) <= settings.HEARTBEAT_LIMIT

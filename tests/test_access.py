@@ -23,7 +23,6 @@ from .access_routes import ALLAUTH, ALLAUTH_ARGUMENTS, API, FILTERS, NOBODY, PAG
 
 pytestmark = pytest.mark.django_db
 
-OWN_PROGRAM = "program"
 WRITES = {
     "inference:new",
     "inference:retry",

@@ -32,7 +32,6 @@ from .syntaxes import (
     JPEG_2000,
     JPEG_LS,
     RLE,
-    TRANSFER_SYNTAXES,
 )
 
 # The module that each compressed transfer syntax needs.
@@ -56,11 +55,6 @@ def missing_decoders() -> dict[str, str]:
         except ImportError:
             missing[str(syntax)] = DECODERS[syntax]
     return missing
-
-
-def decodable_syntaxes() -> list[str]:
-    """The UIDs of the transfer syntaxes whose pixels this process can decode."""
-    return sorted(str(syntax) for syntax in TRANSFER_SYNTAXES if syntax not in missing_decoders())
 
 
 def stored_values(inspection: Inspection) -> np.ndarray:

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference.engine import Engine, calibrate, engine_for, local_probability, production_engine
+from inference.certainty import calibrate
+from inference.engine import Engine, engine_for, local_probability
 from inference.errors import ModelUnusableError, NoModelInProductionError
 from inference.explanation import CLEAR_BELOW, MAP_SIZE, MOST_OPAQUE, map_png
 from inference.models import LABELS
+from inference.registry import production_version
 from inference.services import model_promote, model_register
 from tests.radiology.factories import chest_pixels
 
@@ -165,6 +167,11 @@ def test_weights_that_are_not_a_network_are_refused(folder_like, shipped):
     (folder / files["litert"]["name"]).write_bytes(b"not a network")
     with pytest.raises(ModelUnusableError):
         Engine.load(folder)
+
+
+def production_engine() -> Engine:
+    """As a worker finds it at each reading."""
+    return engine_for(production_version().pk)
 
 
 @pytest.mark.django_db

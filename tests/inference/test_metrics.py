@@ -203,14 +203,16 @@ def test_calibration_error_is_the_gap_of_the_reliability_curve():
     assert metrics.expected_calibration_error(truth, probabilities) == pytest.approx(gap)
 
 
+def interval(*cases, samples: int) -> tuple[float, float]:
+    """That of the accuracy."""
+    return intervals({"accuracy": metrics.accuracy}, *cases, samples=samples)["accuracy"]
+
+
 def test_interval_is_wider_when_patients_have_many_radiographs():
     truth, probabilities = cases()
 
-    alone = metrics.bootstrap_interval(
-        metrics.accuracy, truth, probabilities, np.arange(300), samples=200
-    )
-    grouped = metrics.bootstrap_interval(
-        metrics.accuracy,
+    alone = interval(truth, probabilities, np.arange(300), samples=200)
+    grouped = interval(
         np.repeat(truth[:30], 10),
         np.repeat(probabilities[:30], 10, axis=0),
         np.repeat(np.arange(30), 10),
@@ -226,9 +228,7 @@ def test_interval_of_a_share_is_the_one_that_theory_gives():
     hits[:100] = 1  # "right" where the truth is the class that is always chosen
     probabilities = np.tile([0.2, 0.8, 0.0], (400, 1))
 
-    low, high = metrics.bootstrap_interval(
-        metrics.accuracy, hits, probabilities, np.arange(400), samples=4000
-    )
+    low, high = interval(hits, probabilities, np.arange(400), samples=4000)
 
     half = 1.96 * np.sqrt(0.25 * 0.75 / 400)
     assert (low, high) == pytest.approx((0.25 - half, 0.25 + half), abs=0.006)

@@ -14,4 +14,4 @@ def test_a_missing_decoder_is_named(monkeypatch):
     assert error.id == "radiology.E001"
     assert "RLE Lossless" in error.msg
     assert "no_such_module" in error.msg
-    assert "1.2.840.10008.1.2.5" not in decode.decodable_syntaxes()
+    assert list(decode.missing_decoders()) == ["1.2.840.10008.1.2.5"]
