@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from operations.readonly_admin import ReadOnlyAdmin
 from operations.services import access_record
 from pneumoniapp.errors import CodedError
 
@@ -19,36 +18,9 @@ from .services import analysis_requeue, model_promote, model_rollback
 from .wording import labels_of, one_of
 
 
-class CappedPaginator(Paginator):
-    """Counts no further than ``MOST`` rows: a count of millions takes seconds."""
-
-    MOST = 5000
-
-    @cached_property
-    def count(self) -> int:
-        return self.object_list.order_by()[: self.MOST].count()
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    """Rows are seen by those with the view permission and changed by actions alone."""
-
-    actions = None
-    paginator = CappedPaginator
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request, obj=None) -> bool:
-        return False
-
-    def has_change_permission(self, request, obj=None) -> bool:
-        return False
-
-    def has_delete_permission(self, request, obj=None) -> bool:
-        return False
-
-    def may(self, request, action: str) -> bool:
-        """Whether the administrator holds the model permission ``action``."""
-        return request.user.has_perm(f"{self.opts.app_label}.{action}_{self.opts.model_name}")
+def may_change(page: ReadOnlyAdmin, request) -> bool:
+    """Whether the administrator holds the permission to change rows, as actions do here."""
+    return request.user.has_perm(f"{page.opts.app_label}.change_{page.opts.model_name}")
 
 
 @admin.register(ModelVersion)
@@ -83,7 +55,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return format_html("<pre>{}</pre>", text)
 
     def has_promote_permission(self, request) -> bool:
-        return self.may(request, "change")
+        return may_change(self, request)
 
     @admin.action(description=_("Put into production"), permissions=["promote"])
     def promote(self, request, queryset) -> None:
@@ -157,7 +129,7 @@ class AnalysisAdmin(ReadOnlyAdmin):
         return response
 
     def has_requeue_permission(self, request) -> bool:
-        return self.may(request, "change")
+        return may_change(self, request)
 
     @admin.action(description=_("Queue failed readings again"), permissions=["requeue"])
     def requeue(self, request, queryset) -> None:

@@ -11,9 +11,7 @@ import uuid
 from dataclasses import dataclass
 from operator import attrgetter
 
-from django.core.paginator import Paginator
 from django.db.models import F, Q, QuerySet
-from django.utils.functional import cached_property
 
 PAGE_SIZE = 25
 
@@ -91,16 +89,3 @@ def _uuid(text: str | None) -> uuid.UUID | None:
         return uuid.UUID(text) if text else None
     except ValueError:
         return None
-
-
-class CappedPaginator(Paginator):
-    """For the admin, which wants numbers of pages: counts no further than ``MOST`` rows.
-
-    A count of millions takes seconds.
-    """
-
-    MOST = 5000
-
-    @cached_property
-    def count(self) -> int:
-        return self.object_list.order_by()[: self.MOST].count()

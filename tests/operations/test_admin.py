@@ -3,8 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from operations.admin import REACH, BoundedPaginator
 from operations.models import AccessEvent
+from operations.readonly_admin import CappedPaginator
 from operations.services import access_record
 from tests.patients.factories import PatientFactory
 
@@ -72,5 +72,5 @@ def test_queries_do_not_grow_with_the_list(admin_client, doctor, django_assert_n
 def test_no_more_than_the_reach_is_counted(db, django_assert_num_queries):
     rows = AccessEvent.objects.order_by("-pk")
     with django_assert_num_queries(1) as captured:
-        assert BoundedPaginator(rows, 50).count == 0
-    assert f"LIMIT {REACH}" in captured[0]["sql"]
+        assert CappedPaginator(rows, 50).count == 0
+    assert f"LIMIT {CappedPaginator.MOST}" in captured[0]["sql"]

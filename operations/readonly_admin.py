@@ -1,0 +1,63 @@
+"""What the admin's pages of patients' data and of records have in common: they are looked at."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.utils.functional import cached_property
+
+from .services import access_record
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than ``MOST`` rows: a count of millions takes seconds.
+
+    What lies behind is found by search and filters.
+    """
+
+    MOST = 5000
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: self.MOST].count()
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Rows are seen by those with the view permission and changed by actions alone."""
+
+    actions = None
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return False
+
+
+class PatientDataAdmin(ReadOnlyAdmin):
+    """Rows of a patient: only those ``visible_to`` the administrator, and each look is recorded."""
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).visible_to(request.user)
+
+    def changelist_view(self, request, extra_context=None):
+        access_record(
+            actor=request.user,
+            action="read",
+            object_type=self.opts.label_lower,
+            object_id="list",
+            request=request,
+        )
+        return super().changelist_view(request, extra_context)
+
+    def get_object(self, request, object_id, from_field=None):
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            access_record(actor=request.user, action="read", obj=found, request=request)
+        return found
