@@ -13,7 +13,7 @@ import numpy as np
 from .gate import Gate
 from .models import LABELS, Certainty
 
-_SMALLEST = 1e-12
+SMALLEST = 1e-12
 
 
 def calibrate(raw: np.ndarray, temperature: float) -> np.ndarray:
@@ -22,7 +22,11 @@ def calibrate(raw: np.ndarray, temperature: float) -> np.ndarray:
     Guo et al., *On Calibration of Modern Neural Networks*, ICML 2017, section 4.2; the
     logarithm of a softmax is the logits up to a constant, which the softmax drops.
     """
-    logits = np.log(np.maximum(raw.astype(np.float64), _SMALLEST)) / temperature
+    return softmax(np.log(np.maximum(raw.astype(np.float64), SMALLEST)) / temperature)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 

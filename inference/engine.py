@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .certainty import CertaintyRules
+from .certainty import SMALLEST, CertaintyRules, softmax
 from .errors import ModelFolderInvalidError, ModelUnusableError
 from .gate import Gate
 from .models import LABELS, ModelVersion
@@ -23,8 +23,6 @@ from .registry import read_facts, read_file, version_directory
 
 if TYPE_CHECKING:
     import uuid
-
-_SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,8 @@ def local_probability(
     always show a hot spot).
     """
     places = features @ kernel
-    bias = np.log(np.maximum(raw, _SMALLEST)) - places.mean(axis=(0, 1))
-    logits = (places + bias) / temperature
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
+    bias = np.log(np.maximum(raw, SMALLEST)) - places.mean(axis=(0, 1))
+    return softmax((places + bias) / temperature).astype(np.float32)
 
 
 class Engine:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.certainty import calibrate
 from inference.models import LABELS
 
 from .boxes import read_boxes
-from .calibration import apply_temperature
 from .comparison import subgroup_figures
 from .comparison_candidates import Candidate
 from .config import Config, data_folder
@@ -104,7 +104,7 @@ def complete(folder: Path, index: Path) -> Path:
     if dataset.fingerprint != facts["data"]["fingerprint"]:
         raise DatasetInvalidError(reason=f"it is not the data of {folder.name}")
     raw = ServedNetwork(folder).outputs(dataset.splits["test"].images).raw
-    calibrated = apply_temperature(raw, facts["calibration"]["temperature"])
+    calibrated = calibrate(raw, facts["calibration"]["temperature"])
     facts["data"] |= population_facts(dataset)
     facts["subgroups"] = subgroup_facts(dataset, calibrated)
     write_facts(folder, facts)

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from inference.certainty import calibrate
 from inference.registry import FACTS_FORMAT
 
-from .calibration import apply_temperature, calibration_facts
+from .calibration import calibration_facts
 from .card_facts import population_facts, subgroup_facts
 from .conformal import conformal_facts
 from .datasets import Dataset
 from .export import FILES, export_weights, file_facts, write_facts
 from .gate import GATE_FILE, gate_facts
+from .predictions import network_inputs
 from .triage import triage_facts
 
 # Beside a folder of radiographs with an index, if it is there: what the gate is tried on.
@@ -33,10 +35,8 @@ def certainty_facts(
     """
     truth = {name: dataset.splits[name].truth for name in ("val", "test")}
     patients = {name: dataset.splits[name].patients for name in ("val", "test")}
-    calibration, _limits = calibration_facts(raw["val"], truth["val"])
-    probabilities = {
-        name: apply_temperature(raw[name], calibration["temperature"]) for name in truth
-    }
+    calibration = calibration_facts(raw["val"], truth["val"])
+    probabilities = {name: calibrate(raw[name], calibration["temperature"]) for name in truth}
     return {
         "calibration": calibration,
         "conformal": conformal_facts(probabilities, truth, patients),
@@ -61,16 +61,11 @@ def refit(folder: Path, target: Path, dataset: Dataset, *, version: str, others=
     """
     import keras
 
-    from inference.model_input import model_input
-
     facts = json.loads((folder / "facts.json").read_text())
     size = int(facts["input_size"][0])
     served = keras.models.load_model(folder / facts["files"]["keras"]["name"], compile=False)
     model = keras.Model(served.input, served.output["probabilities"], name=served.name)
-    inputs = {
-        name: np.stack([model_input(image, size) for image in dataset.splits[name].images])
-        for name in ("val", "test")
-    }
+    inputs = {name: network_inputs(dataset.splits[name], size) for name in ("val", "test")}
     raw = {name: model.predict(images, batch_size=64, verbose=0) for name, images in inputs.items()}
     shutil.rmtree(target, ignore_errors=True)
     exported = export_weights(model, target, inputs["val"][: facts["parity"]["images"]])
@@ -79,7 +74,7 @@ def refit(folder: Path, target: Path, dataset: Dataset, *, version: str, others=
     facts |= exported | certainty | {"files": exported["files"] | certainty["files"]}
     facts |= {"format": FACTS_FORMAT, "version": version}
     facts["data"] |= population_facts(dataset)
-    calibrated = apply_temperature(raw["test"], facts["calibration"]["temperature"])
+    calibrated = calibrate(raw["test"], facts["calibration"]["temperature"])
     facts["subgroups"] = subgroup_facts(dataset, calibrated)
     write_facts(target, facts)
     return target

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .calibration import apply_temperature, fit_temperature
+from inference.certainty import calibrate
+
+from .calibration import fit_temperature
 from .cases import Cases
 from .config import data_folder
 from .errors import RunInvalidError
@@ -166,8 +168,7 @@ def align(
         fitted = stored or fit_temperature(candidate.raw["val"], result["val"].truth)
         candidate.temperature = float(fitted)
         candidate.probabilities = {
-            split: apply_temperature(candidate.raw[split], candidate.temperature)
-            for split in SPLITS
+            split: calibrate(candidate.raw[split], candidate.temperature) for split in SPLITS
         }
     return result, left_out
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import keras
 
+from inference.certainty import calibrate
 from inference.metrics import evaluate
 
 from .architectures import check_servable
-from .calibration import apply_temperature, calibration_facts
+from .calibration import calibration_facts
 from .callbacks import BEST
 from .card_facts import further_facts, population_facts, subgroup_facts
 from .config import Config
@@ -56,7 +57,7 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
     metrics = {
         name: evaluate(
             dataset.splits[name].truth,
-            apply_temperature(raw[name], temperature),
+            calibrate(raw[name], temperature),
             dataset.splits[name].patients,
         )
         for name in ("val", "test")
@@ -87,7 +88,7 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
         },
     }
     if "test" in raw:
-        calibrated = apply_temperature(raw["test"], temperature)
+        calibrated = calibrate(raw["test"], temperature)
         facts["subgroups"] = subgroup_facts(dataset, calibrated)
     if target != folder:
         from .export import write_facts
@@ -98,8 +99,7 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
 
 
 def _calibrated(raw: dict, dataset: Dataset) -> dict:
-    calibration, _limits = calibration_facts(raw["val"], dataset.splits["val"].truth)
-    return {"calibration": calibration}
+    return {"calibration": calibration_facts(raw["val"], dataset.splits["val"].truth)}
 
 
 def _exported(

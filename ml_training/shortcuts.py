@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from inference import metrics
+from inference.certainty import calibrate
 from inference.models import LABELS
 from inference.resampling import paired_differences, percentiles, resample
 
-from .calibration import apply_temperature
 from .served import ServedNetwork
 
 # An origin with fewer cases or patients than this is left out of the probe.
@@ -264,7 +264,7 @@ def change_effects(
     result = {}
     for name, change in CHANGES.items():
         altered = [change(image) for image in images]
-        after = apply_temperature(network.outputs(altered).raw, temperature)
+        after = calibrate(network.outputs(altered).raw, temperature)
         result[name] = effect(before, after, truth, patients) | {
             "changed_images": sum(
                 not np.array_equal(one, other) for one, other in zip(images, altered, strict=True)

@@ -5,8 +5,9 @@ from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import log_loss
 
+from inference.certainty import calibrate
 from inference.metrics import accuracy, expected_calibration_error
-from ml_training.calibration import apply_temperature, certainty_limits, fit_temperature
+from ml_training.calibration import fit_temperature
 
 
 def overconfident(temperature: float, n: int = 6000):
@@ -26,26 +27,9 @@ def test_finds_the_temperature_that_made_it_overconfident(temperature):
     found = fit_temperature(raw, truth)
 
     assert found == pytest.approx(temperature, rel=0.08)
-    calibrated = apply_temperature(raw, found)
+    calibrated = calibrate(raw, found)
     assert expected_calibration_error(truth, calibrated) < 0.03
     assert accuracy(truth, calibrated) == accuracy(truth, raw)
-
-
-def test_readings_above_a_limit_are_right_as_often_as_it_says():
-    raw, truth = overconfident(1.0)
-
-    limits = certainty_limits(raw, truth)
-
-    top, right = raw.max(axis=1), raw.argmax(axis=1) == truth
-    assert limits["moderate"] < limits["high"]
-    assert right[top >= limits["high"]].mean() == pytest.approx(0.85, abs=0.01)
-    assert right[top >= limits["moderate"]].mean() == pytest.approx(0.7, abs=0.01)
-
-
-def test_a_model_that_is_never_right_is_never_certain():
-    raw = np.tile([0.8, 0.1, 0.1], (50, 1))
-
-    assert certainty_limits(raw, np.ones(50, int)) == {"high": 1.0, "moderate": 1.0}
 
 
 class Logits(ClassifierMixin, BaseEstimator):
@@ -74,12 +58,12 @@ def test_temperature_scaling_is_that_of_scikit_learn(temperature):
 
     (theirs,) = (fitted.calibrators[0] for fitted in other.calibrated_classifiers_)
     assert found == pytest.approx(1 / theirs.beta_, rel=1e-3)
-    calibrated = apply_temperature(raw, found)
+    calibrated = calibrate(raw, found)
     np.testing.assert_allclose(calibrated, other.predict_proba(logits), atol=1e-4)
     # No temperature near it has a smaller loss.
     best = log_loss(truth, calibrated)
     for factor in (0.97, 1.03):
-        assert log_loss(truth, apply_temperature(raw, factor * found)) > best
+        assert log_loss(truth, calibrate(raw, factor * found)) > best
 
 
 def test_the_calibration_error_is_made_of_scikit_learns_curve():
