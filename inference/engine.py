@@ -1,8 +1,4 @@
-"""Running a trained network on one rendered radiograph, with LiteRT on one thread.
-
-The runtime is imported when an engine is loaded: a worker's child does that at its first
-reading, its parent and the web process never do.
-"""
+"""Running a trained network on one rendered radiograph."""
 
 from __future__ import annotations
 
@@ -18,6 +14,7 @@ import numpy as np
 from .certainty import SMALLEST, CertaintyRules, softmax
 from .errors import ModelFolderInvalidError, ModelUnusableError
 from .gate import Gate
+from .litert import FEATURES, GATE, PROBABILITIES, Network, gate_features
 from .models import LABELS, ModelVersion
 from .registry import read_facts, read_file, version_directory
 
@@ -68,7 +65,7 @@ def local_probability(
 
 
 class Engine:
-    """One loaded model version. Threads may share it: each gets an interpreter of its own."""
+    """One loaded model version. Threads may share it."""
 
     def __init__(
         self, facts: dict, weights: bytes, kernel: np.ndarray, gate: Gate | None = None
@@ -77,10 +74,21 @@ class Engine:
         self.name = f"{facts['name']}:{facts['version']}"
         self.size = int(facts["input_size"][0])
         self.rules = CertaintyRules(facts, gate)
-        self._gate_channels = None if gate is None else len(gate.mean)
-        self._weights = weights
+        self.network = Network(weights)
         self._kernel = kernel
-        self._threads = threading.local()
+        self._check_shapes(gate)
+
+    def _check_shapes(self, gate: Gate | None) -> None:
+        """Raise ``ValueError`` where the network is not one of these facts and files."""
+        channels, shapes = self._kernel.shape[0], self.network.output_shapes
+        if (
+            self.network.input_shape != [1, *self.facts["input_size"], 3]
+            or shapes[PROBABILITIES] != [1, len(LABELS)]
+            or shapes[FEATURES][-1] != channels
+            or self._kernel.shape != (channels, len(LABELS))
+            or (gate is not None and len(gate.mean) != shapes.get(GATE, shapes[FEATURES])[-1])
+        ):
+            raise ValueError("unexpected shapes")
 
     @classmethod
     def load(cls, directory: Path) -> Engine:
@@ -100,58 +108,22 @@ class Engine:
             if "gate" in facts["files"]:
                 content = read_file(directory, facts, "gate")
                 gate = Gate.from_bytes(content, facts["gate"]["threshold"])
-            engine = cls(facts, weights, kernel, gate)
-            engine._interpreter()
+            return cls(facts, weights, kernel, gate)
         except ModelFolderInvalidError as error:
             raise ModelUnusableError(**error.params) from error
         except (ValueError, RuntimeError) as error:
             raise ModelUnusableError(reason="its weights are not what this program runs") from error
-        return engine
-
-    def _interpreter(self):
-        """This thread's interpreter with its input and output places."""
-        ready = getattr(self._threads, "ready", None)
-        if ready is None:
-            from ai_edge_litert.interpreter import Interpreter
-
-            interpreter = Interpreter(model_content=self._weights, num_threads=1)
-            interpreter.allocate_tensors()
-            (entry,) = interpreter.get_input_details()
-            outputs = {len(out["shape"]): out for out in interpreter.get_output_details()}
-            channels = self._kernel.shape[0]
-            # Three dimensions: what the gate looks at; else it takes the mean of the map.
-            middle = outputs.get(3)
-            gate_channels = channels if middle is None else int(middle["shape"][-1])
-            if (
-                list(entry["shape"]) != [1, *self.facts["input_size"], 3]
-                or list(outputs[2]["shape"]) != [1, len(LABELS)]
-                or outputs[4]["shape"][-1] != channels
-                or self._kernel.shape != (channels, len(LABELS))
-                or self._gate_channels not in (None, gate_channels)
-            ):
-                raise ValueError("unexpected shapes")
-            places = outputs[2]["index"], outputs[4]["index"], middle and middle["index"]
-            ready = interpreter, entry["index"], *places
-            self._threads.ready = ready
-        return ready
 
     def predict(self, rendered: np.ndarray) -> Prediction:
         """Read ``rendered``, uint8 (rows, columns) with 0 as black."""
         from .model_input import model_input
 
         start = time.perf_counter()
-        image = model_input(rendered, self.size)[np.newaxis]
+        image = model_input(rendered, self.size)
         prepared = time.perf_counter()
-        interpreter, entry, probabilities, features, middle = self._interpreter()
-        interpreter.set_tensor(entry, image)
-        interpreter.invoke()
-        raw = interpreter.get_tensor(probabilities)[0]
-        places = interpreter.get_tensor(features)[0]
-        known_by = (
-            interpreter.get_tensor(middle).ravel()
-            if middle is not None
-            else places.mean(axis=(0, 1))
-        )
+        outputs = self.network.run(image)
+        raw, places = outputs[PROBABILITIES], outputs[FEATURES]
+        known_by = gate_features(outputs)
         ran = time.perf_counter()
         judged = self.rules.judge(raw, known_by)
         best = LABELS.index(judged.label)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from inference.litert import PROBABILITIES, Network
 from inference.model_card_markdown import write_cards
 from inference.model_input import INPUT_SIZE, MODEL_INPUT_VERSION
 from inference.models import LABELS
@@ -26,22 +27,8 @@ FILES = {"keras": "model.keras", "litert": "model.tflite", "classifier": "classi
 
 def litert_predict(path: Path, images: np.ndarray) -> np.ndarray:
     """The LiteRT export's probabilities, float32 (n, 3), for ``images`` (n, size, size, 3)."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=str(path), num_threads=2)
-    interpreter.allocate_tensors()
-    entry = interpreter.get_input_details()[0]["index"]
-    (place,) = (
-        detail["index"]
-        for detail in interpreter.get_output_details()
-        if len(detail["shape"]) == 2  # (1, 3); the feature map has four dimensions
-    )
-    found = []
-    for image in images:
-        interpreter.set_tensor(entry, image[np.newaxis])
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(place)[0].copy())
-    return np.stack(found)
+    network = Network(path.read_bytes())
+    return np.stack([network.run(image)[PROBABILITIES] for image in images])
 
 
 def export_weights(model: keras.Model, folder: Path, parity_images: np.ndarray) -> dict:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import local
 
 import cv2
 import numpy as np
 from scipy.stats import beta
 
 from inference.gate import Gate
+from inference.litert import Network, gate_features
 from inference.model_input import model_input
 
 from .strangers import Stranger, negatives, photographs, real_strangers, synthetic, turned
@@ -34,30 +34,11 @@ class GateFeatures:
     """What the LiteRT export at ``path`` gives the gate for images, uint8 (H, W) each."""
 
     def __init__(self, path: Path) -> None:
-        self._weights = Path(path).read_bytes()
-        self._threads = local()
-
-    def _ready(self):
-        ready = getattr(self._threads, "ready", None)
-        if ready is None:
-            from ai_edge_litert.interpreter import Interpreter
-
-            interpreter = Interpreter(model_content=self._weights, num_threads=1)
-            interpreter.allocate_tensors()
-            entry = interpreter.get_input_details()[0]
-            places = {len(out["shape"]): out["index"] for out in interpreter.get_output_details()}
-            size = int(entry["shape"][1])
-            ready = interpreter, entry["index"], size, places.get(3), places[4]
-            self._threads.ready = ready
-        return ready
+        self._network = Network(Path(path).read_bytes())
+        self._size = self._network.input_shape[1]
 
     def _run(self, image: np.ndarray) -> np.ndarray:
-        interpreter, entry, size, gate, last = self._ready()
-        interpreter.set_tensor(entry, model_input(image, size)[np.newaxis])
-        interpreter.invoke()
-        if gate is None:
-            return interpreter.get_tensor(last)[0].mean(axis=(0, 1))
-        return interpreter.get_tensor(gate)[0, 0].copy()
+        return gate_features(self._network.run(model_input(image, self._size)))
 
     def __call__(self, images: Iterable[np.ndarray]) -> np.ndarray:
         """Float32 (n, channels)."""

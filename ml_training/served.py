@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import local
 
 import numpy as np
 
+from inference.litert import FEATURES, PROBABILITIES, Network
 from inference.model_input import model_input
 from inference.registry import read_facts, read_file
 
@@ -44,37 +44,17 @@ class ServedNetwork:
         self.folder = Path(folder)
         self.facts = read_facts(self.folder)
         self.side = int(self.facts["input_size"][0])
-        self._weights = read_file(self.folder, self.facts, "litert")
+        self._network = Network(read_file(self.folder, self.facts, "litert"))
         self.kernel = np.load(self.folder / self.facts["files"]["classifier"]["name"])
-        self._threads = local()
-
-    def _interpreter(self):
-        ready = getattr(self._threads, "ready", None)
-        if ready is None:
-            from ai_edge_litert.interpreter import Interpreter
-
-            interpreter = Interpreter(model_content=self._weights, num_threads=1)
-            interpreter.allocate_tensors()
-            (entry,) = interpreter.get_input_details()
-            outputs = {len(out["shape"]): out["index"] for out in interpreter.get_output_details()}
-            ready = interpreter, entry["index"], outputs[2], outputs[4]
-            self._threads.ready = ready
-        return ready
 
     def input(self, rendered: np.ndarray) -> np.ndarray:
         """float32 (side, side, 3) in [0, 1] of ``rendered``, uint8 (H, W), as serving makes it."""
         return model_input(rendered, self.side)
 
     def _run(self, rendered: np.ndarray, keep_map: bool) -> tuple[np.ndarray, ...]:
-        interpreter, entry, probabilities, features = self._interpreter()
-        interpreter.set_tensor(entry, self.input(rendered)[np.newaxis])
-        interpreter.invoke()
-        places = interpreter.get_tensor(features)[0]
-        return (
-            interpreter.get_tensor(probabilities)[0].copy(),
-            places.mean(axis=(0, 1)),
-            places.copy() if keep_map else None,
-        )
+        found = self._network.run(self.input(rendered))
+        places = found[FEATURES]
+        return found[PROBABILITIES], places.mean(axis=(0, 1)), places if keep_map else None
 
     def outputs(self, images: Iterable[np.ndarray], *, maps: bool = False) -> Outputs:
         """Run every image, uint8 (H, W) each, in the order given."""

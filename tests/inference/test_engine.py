@@ -16,6 +16,7 @@ from inference.certainty import calibrate
 from inference.engine import Engine, engine_for, local_probability
 from inference.errors import ModelUnusableError, NoModelInProductionError
 from inference.explanation import CLEAR_BELOW, MAP_SIZE, MOST_OPAQUE, map_png
+from inference.litert import FEATURES
 from inference.models import LABELS
 from inference.registry import production_version
 from inference.services import model_promote, model_register
@@ -111,10 +112,7 @@ def test_the_map_of_the_shipped_model_agrees_with_its_probabilities(loaded, rend
     def pooled(image):
         from inference.model_input import model_input
 
-        interpreter, entry, _, features, _ = loaded._interpreter()
-        interpreter.set_tensor(entry, model_input(image)[np.newaxis])
-        interpreter.invoke()
-        return interpreter.get_tensor(features)[0].mean(axis=(0, 1))
+        return loaded.network.run(model_input(image))[FEATURES].mean(axis=(0, 1))
 
     def bias(image, raw):
         difference = np.log(raw) - pooled(image) @ kernel
@@ -137,7 +135,9 @@ def test_another_kernel_gives_another_map(loaded, rendered):
     changes = []
     for _repeat in range(6):
         kernel = random.permutation(loaded._kernel.ravel()).reshape(loaded._kernel.shape)
-        other = Engine(loaded.facts, loaded._weights, kernel, loaded.rules._gate).predict(rendered)
+        other = Engine(loaded.facts, loaded.network._weights, kernel, loaded.rules._gate).predict(
+            rendered
+        )
         np.testing.assert_array_equal(other.raw, own.raw)
         changes.append(abs(other.activation - own.activation).mean() / own.activation.std())
     assert np.mean(changes) > 0.4
