@@ -18,12 +18,15 @@ def read_boxes(path: Path) -> dict[str, np.ndarray]:
     """The boxes by image id: float (n, 4), left, top, width and height as shares of the image.
 
     ``path`` is a CSV with ``image_id`` (or ``patientId``), ``x``, ``y``, ``width``, ``height`` and
-    maybe ``rows`` and ``columns``. Raises :class:`DatasetInvalidError`.
+    maybe ``rows`` and ``columns``; rows without a box are skipped. Raises
+    :class:`DatasetInvalidError`.
     """
     found: dict[str, list] = {}
     try:
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
+                if not row["x"]:
+                    continue
                 columns = float(row.get("columns") or ORIGINAL_SIDE)
                 rows = float(row.get("rows") or ORIGINAL_SIDE)
                 box = [

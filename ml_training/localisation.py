@@ -6,7 +6,6 @@ has learned nothing (Adebayo et al., *Sanity Checks for Saliency Maps*, NeurIPS 
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -15,32 +14,21 @@ from inference.engine import local_probability
 from inference.models import LABELS
 from inference.resampling import percentiles, resample
 
-from .errors import DatasetInvalidError
+from . import boxes as box_files
 from .served import Outputs, ServedNetwork
 
 OPACITY = LABELS.index("lung_opacity")
-# Side of the challenge's originals, in whose pixels the boxes are.
-BOX_SCALE = 1024
 
 
-def read_boxes(path: Path, scale: float = BOX_SCALE) -> dict[str, np.ndarray]:
+def read_boxes(path: Path) -> dict[str, np.ndarray]:
     """The boxes of each image, float (k, 4): left, top, right, bottom as shares of the sides.
 
-    The CSV has ``patientId`` (or ``image_id``), ``x``, ``y``, ``width``, ``height``; rows
-    without a box are skipped. Raises :class:`DatasetInvalidError`.
+    See :func:`.boxes.read_boxes`.
     """
-    boxes: dict[str, list] = {}
-    try:
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if not row["x"]:
-                    continue
-                left, top, wide, high = (float(row[key]) for key in ("x", "y", "width", "height"))
-                name = row.get("image_id") or row["patientId"]
-                boxes.setdefault(name, []).append([left, top, left + wide, top + high])
-    except (OSError, KeyError, ValueError) as error:
-        raise DatasetInvalidError(reason=f"{path.name} is no list of boxes") from error
-    return {name: np.clip(np.array(found) / scale, 0, 1) for name, found in boxes.items()}
+    return {
+        name: np.clip(np.c_[found[:, :2], found[:, :2] + found[:, 2:]], 0, 1)
+        for name, found in box_files.read_boxes(path).items()
+    }
 
 
 def opacity_maps(network: ServedNetwork, outputs: Outputs) -> np.ndarray:
