@@ -35,7 +35,7 @@ def _resampled(measure: Callable[..., np.ndarray]) -> Callable:
     return either
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """``part / whole`` by element, NaN where ``whole`` is 0."""
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
 
@@ -43,8 +43,8 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 def _share(weights: np.ndarray, hits: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     """Share of ``hits`` (bool (n,)) among the cases, or those in ``among``, by resample."""
     if among is None:
-        return _ratio(weights @ hits.astype(float), weights.sum(axis=1))
-    return _ratio(weights @ (hits & among).astype(float), weights @ among.astype(float))
+        return ratio(weights @ hits.astype(float), weights.sum(axis=1))
+    return ratio(weights @ (hits & among).astype(float), weights @ among.astype(float))
 
 
 # Measures of all three classes together.
@@ -84,7 +84,7 @@ def expected_calibration_error(
     excess = (probabilities.argmax(axis=1) == truth) - certainty
     inside = _places(certainty, bins)[:, np.newaxis] == np.arange(bins)
     gaps = weights @ (excess[:, np.newaxis] * inside)
-    return _ratio(abs(gaps).sum(axis=1), weights.sum(axis=1))
+    return ratio(abs(gaps).sum(axis=1), weights.sum(axis=1))
 
 
 @_resampled
@@ -94,7 +94,7 @@ def brier(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> 
     Brier, *Monthly Weather Review* 1950. Giving each of three classes 1/3 has 0.667.
     """
     distances = ((probabilities - np.eye(probabilities.shape[1])[truth]) ** 2).sum(axis=1)
-    return _ratio(weights @ distances, weights.sum(axis=1))
+    return ratio(weights @ distances, weights.sum(axis=1))
 
 
 # Measures of one class against the others: ``positive`` is bool (n,), ``scores`` float (n,).
@@ -120,7 +120,7 @@ def auroc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.n
     """
     wins, losses = _ranked(positive, scores, weights)
     beaten = (losses * (wins.cumsum(axis=1) - wins / 2)).sum(axis=1)
-    return _ratio(beaten, wins.sum(axis=1) * losses.sum(axis=1))
+    return ratio(beaten, wins.sum(axis=1) * losses.sum(axis=1))
 
 
 @_resampled
@@ -130,8 +130,8 @@ def average_precision(positive: np.ndarray, scores: np.ndarray, weights: np.ndar
     Chance alone gives the share of positives.
     """
     wins, losses = _ranked(positive, scores, weights)
-    precision = np.nan_to_num(_ratio(wins.cumsum(axis=1), (wins + losses).cumsum(axis=1)))
-    return _ratio((wins * precision).sum(axis=1), wins.sum(axis=1))
+    precision = np.nan_to_num(ratio(wins.cumsum(axis=1), (wins + losses).cumsum(axis=1)))
+    return ratio((wins * precision).sum(axis=1), wins.sum(axis=1))
 
 
 @_resampled
@@ -147,7 +147,7 @@ def sensitivity_at(
     alarms, total = losses.cumsum(axis=1), losses.sum(axis=1)
     allowed = alarms <= (1 - specificity + _CLOSE) * total[:, np.newaxis]
     found = np.where(allowed, wins.cumsum(axis=1), 0).max(axis=1)
-    return np.where(total > 0, _ratio(found, wins.sum(axis=1)), np.nan)
+    return np.where(total > 0, ratio(found, wins.sum(axis=1)), np.nan)
 
 
 @_resampled
@@ -164,7 +164,7 @@ def specificity_at(
     found = np.c_[none, wins.cumsum(axis=1)]
     enough = found >= (sensitivity - _CLOSE) * found[:, -1:]
     alarms = np.where(enough, np.c_[none, losses.cumsum(axis=1)], np.inf).min(axis=1)
-    return np.where(wins.sum(axis=1) > 0, 1 - _ratio(alarms, total), np.nan)
+    return np.where(wins.sum(axis=1) > 0, 1 - ratio(alarms, total), np.nan)
 
 
 def _class_auroc(truth, probabilities, weights=None, *, index: int):
@@ -347,13 +347,18 @@ def evaluate(
         }
     result["confusion"] = confusion(truth, probabilities)
     result["intervals_95"] = intervals(MEASURES, truth, probabilities, patients)
-    return _without_nan(result)
+    return json_ready(result)
 
 
-def _without_nan(value):
-    """JSON has no NaN: a figure that is not defined (a class is missing) is ``None``."""
+def json_ready(value):
+    """``value`` without what JSON lacks: NumPy's numbers, tuples, and NaN, which is ``None``.
+
+    A figure that is not defined (a class is missing) is NaN.
+    """
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {str(key): json_ready(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
+        return [json_ready(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     return None if isinstance(value, float) and np.isnan(value) else value

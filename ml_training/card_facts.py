@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from inference.certainty import calibrate
+from inference.metrics import json_ready
 from inference.models import LABELS
 
 from .boxes import read_boxes
@@ -86,8 +87,7 @@ def subgroup_facts(dataset: Dataset, probabilities: np.ndarray, *, split: str = 
         key: [group | {"figures": group["figures"][name]} for group in groups]
         for key, groups in found.items()
     }
-    # Undefined figures are None in JSON.
-    return {"split": split, "by": json.loads(json.dumps(by), parse_constant=lambda _text: None)}
+    return {"split": split, "by": json_ready(by)}
 
 
 def complete(folder: Path, index: Path) -> Path:

@@ -37,7 +37,7 @@ def figures_of(comparison: Comparison) -> dict:
         }
         for candidate in comparison.candidates
     }
-    return _plain(
+    return metrics.json_ready(
         {
             "split": comparison.split,
             "candidates": found,
@@ -46,17 +46,6 @@ def figures_of(comparison: Comparison) -> dict:
             "learning_curve": comparison.growth,
         }
     )
-
-
-def _plain(value):
-    """JSON has neither NaN nor NumPy's numbers."""
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def render(comparison: Comparison) -> str:

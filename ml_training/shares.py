@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from inference.metrics import json_ready, ratio
 from inference.resampling import percentiles, resample
 
 
@@ -20,21 +19,9 @@ def measure_shares(
     names = list(quantities)
     parts = np.stack([values * among for values, among in quantities.values()]).astype(float).T
     wholes = np.stack([among for _values, among in quantities.values()]).astype(float).T
-    found = _ratio(parts.sum(axis=0), wholes.sum(axis=0))
+    found = ratio(parts.sum(axis=0), wholes.sum(axis=0))
     drawn = np.concatenate(
-        [_ratio(weights @ parts, weights @ wholes) for weights in resample(patients)]
+        [ratio(weights @ parts, weights @ wholes) for weights in resample(patients)]
     )
     intervals = {name: percentiles(drawn[:, place]) for place, name in enumerate(names)}
-    return _json(dict(zip(names, found.tolist(), strict=True))), _json(intervals)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-
-
-def _json(value):
-    if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_json(item) for item in value]
-    return None if math.isnan(value) else value
+    return json_ready(dict(zip(names, found.tolist(), strict=True))), json_ready(intervals)
