@@ -9,7 +9,7 @@ import numpy as np
 
 from inference.models import LABELS
 
-from .datasets import age_of, read_rows
+from .datasets import age_of, index_file, read_rows
 from .errors import DatasetInvalidError
 from .splits import SPLITS, check_for_leak
 
@@ -36,6 +36,12 @@ class Cases:
         return Cases(**{f.name: getattr(self, f.name)[places] for f in fields(self)})
 
 
+def order_of(wanted: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Where each of the ids ``wanted`` stands among ``ids``; raises ``KeyError``."""
+    where = {name: place for place, name in enumerate(ids.tolist())}
+    return np.array([where[name] for name in wanted.tolist()], dtype=int)
+
+
 def join(parts: list[Cases]) -> Cases:
     """The cases of several splits, one after another."""
     return Cases(
@@ -49,7 +55,7 @@ def read_cases(index: Path) -> dict[str, Cases]:
     Raises :class:`DatasetInvalidError` and, where a patient is in two splits,
     :class:`SplitLeakError`.
     """
-    index = index / "index.csv" if index.is_dir() else index
+    index = index_file(index)
     rows = read_rows(index, required=("label", "patient", "split", "file"))
     if wrong := {row["label"] for row in rows} - set(LABELS):
         raise DatasetInvalidError(reason=f"unknown labels: {', '.join(sorted(wrong))}")

@@ -13,7 +13,7 @@ import numpy as np
 from inference.certainty import calibrate
 
 from .calibration import fit_temperature
-from .cases import Cases
+from .cases import Cases, order_of
 from .config import data_folder
 from .errors import RunInvalidError
 from .served import ServedNetwork, read_image
@@ -152,8 +152,7 @@ def align(
             raise RunInvalidError(folder=candidates[0].name, reason=f"no case of {split} is known")
         left_out += len(set(itertools.chain(*known)) | set(base.ids)) - len(kept)
         for candidate in candidates:
-            where = {name: place for place, name in enumerate(candidate.ids[split].tolist())}
-            order = np.array([where[name] for name in kept.ids.tolist()], dtype=int)
+            order = order_of(kept.ids, candidate.ids[split])
             if not np.array_equal(candidate.truth[split][order], kept.truth):
                 raise RunInvalidError(folder=candidate.name, reason="other labels than the index")
             candidate.ids[split], candidate.truth[split] = kept.ids, kept.truth
@@ -180,8 +179,7 @@ def _with_train_features(candidates: list[Candidate], train: Cases) -> Cases:
     common = set.intersection(*known) if known else set()
     kept = train.take(np.array([name in common for name in train.ids], dtype=bool))
     for candidate in keeping:
-        where = {name: place for place, name in enumerate(candidate.ids["train"].tolist())}
-        order = np.array([where[name] for name in kept.ids.tolist()], dtype=int)
+        order = order_of(kept.ids, candidate.ids["train"])
         candidate.features["train"] = candidate.features["train"][order]
         if not len(kept):
             del candidate.features["train"]

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from inference.pictures import decode
+
 from .dataset_build import cores
-from .datasets import age_of, decode
+from .datasets import age_of
 from .duplicates import Impression, impression_of
 
 

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from inference.models import LABELS
+from inference.pictures import decode
 
 from .data_facts import (
     Look,
@@ -32,7 +33,7 @@ from .data_figures import (
     value_name,
 )
 from .dataset_build import fingerprint_of, write_file
-from .datasets import OLDEST, age_of, decode, read_rows
+from .datasets import OLDEST, age_of, index_file, read_rows
 from .duplicates import BITS, LIMIT, Duplicates, find_duplicates
 from .errors import SplitLeakError
 from .plots import image_address
@@ -57,7 +58,7 @@ def write_report(
     a report looks at what is wrong: unknown labels, missing files and leaks are told, not
     refused. Raises ``DatasetInvalidError`` when the index itself can't be read.
     """
-    index = dataset / "index.csv" if dataset.is_dir() else dataset
+    index = index_file(dataset)
     rows = read_rows(index, required=("label", "file"))
     looks = look_at_all([index.parent / row["file"] for row in rows], progress)
     for row, look in zip(rows, looks, strict=True):

@@ -27,11 +27,11 @@ import numpy as np
 from inference.errors import ImageUnreadableError
 from inference.model_input import MODEL_INPUT_VERSION
 from inference.models import LABELS
+from inference.pictures import read_labelled
 from pneumoniapp.errors import CodedError, RetriableError, UnexpectedError
-from radiology.dicom.header import read_header
-from radiology.dicom.render import render
+from radiology.dicom.render import shrunk
 
-from .datasets import Fingerprint, decode
+from .datasets import Fingerprint
 from .errors import (
     DatasetBuildRunningError,
     DatasetExistsError,
@@ -55,8 +55,6 @@ INDEX_COLUMNS = (
     "sha256",
 )
 BOX_COLUMNS = ("image_id", "x", "y", "width", "height", "rows", "columns")
-# What a file of another name is read as: DICOM.
-PICTURES = {".png", ".jpg", ".jpeg"}
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 JOURNAL = "journal.jsonl"
 LIBRARIES = ("numpy", "opencv-python-headless", "pydicom")
@@ -263,10 +261,8 @@ class Journal:
             raise ImageMissingError from error
         image, facts = rendered(content, Path(case.path).suffix)
         facts |= {"rows": image.shape[0], "columns": image.shape[1]}
-        scale = max_side / max(image.shape) if max_side else 1
-        if scale < 1:
-            size = [max(1, round(side * scale)) for side in image.shape[::-1]]
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        if max_side:
+            image = shrunk(image, max_side)
         ok, data = cv2.imencode(".png", image)
         if not ok:
             raise ImageUnreadableError
@@ -280,21 +276,16 @@ class Journal:
 def rendered(content: bytes, suffix: str) -> tuple[np.ndarray, dict]:
     """The image, uint8 (H, W), as serving renders it, and what the header says of it.
 
-    A picture (``PICTURES``) is taken as it is. Raises the coded errors of ``radiology`` and
-    :class:`ImageUnreadableError`.
+    A picture is taken as it is. Raises what ``inference.pictures.read_labelled`` raises.
     """
-    if suffix.lower() in PICTURES:
-        image = decode(content)
-        if image is None:
-            raise ImageUnreadableError
-        return image, {}
     try:
-        header = read_header(io.BytesIO(content))
-        image = render(io.BytesIO(content))
+        image, header = read_labelled(content, suffix)
     except CodedError:
         raise
     except Exception as error:  # one hostile file must not end the build
         raise UnexpectedError from error
+    if header is None:
+        return image, {}
     age = header.patient_age_years
     return image, {
         "sex": header.patient_sex,

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from inference.models import LABELS
+from inference.pictures import decode
 
 from .errors import DatasetInvalidError
 from .splits import SPLITS, check_for_leak
@@ -99,7 +99,7 @@ def read_dataset(index: Path, *, split: str = "") -> Dataset:
     column, label, split or image and for an image that is not what ``sha256`` says, and
     ``SplitLeakError`` when a patient or an image is in two splits.
     """
-    index = index / "index.csv" if index.is_dir() else index
+    index = index_file(index)
     rows = read_rows(index)
     for row in rows:
         row["split"] = row["split"] or split
@@ -132,6 +132,11 @@ def read_dataset(index: Path, *, split: str = "") -> Dataset:
         {name: _split(images[name], found) for name, found in cases.items()},
         fingerprint.hexdigest(),
     )
+
+
+def index_file(dataset: Path) -> Path:
+    """The index of a dataset folder; an index itself stays as it is."""
+    return dataset / "index.csv" if dataset.is_dir() else dataset
 
 
 def _split(images: Images, rows: list[dict]) -> Split:
@@ -184,17 +189,6 @@ def age_of(row: dict) -> float:
     except ValueError:
         return math.nan
     return age if 0 <= age <= OLDEST else math.nan
-
-
-def decode(content: bytes) -> np.ndarray | None:
-    """An image file's bytes as 8-bit grey (H, W), or ``None`` when they are none."""
-    if not content:
-        return None
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    if image is None or image.dtype == np.uint8:
-        return image
-    return (image >> 8).astype(np.uint8) if image.dtype == np.uint16 else None
 
 
 class Fingerprint:

@@ -18,7 +18,9 @@ import numpy as np
 from inference import metrics
 from inference.resampling import percentiles, resample
 
-from .cases import Cases
+from .cases import Cases, order_of
+from .config import data_folder
+from .datasets import index_file
 from .served import ServedNetwork, read_image
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -164,12 +166,11 @@ def trained_points(
     A run that has its predictions is not done again, so that an interrupted curve goes on.
     """
     from .comparison_candidates import predict_missing, read_candidate
-    from .config import data_folder
     from .training import train
 
     points = []
-    index = _as_file(config.index_path)
-    masked = _as_file(data_folder() / config.masked_index) if config.masked_index else None
+    index = index_file(config.index_path)
+    masked = index_file(data_folder() / config.masked_index) if config.masked_index else None
     patients = everyone(cases["train"], masked)
     for share, seed in plan(shares, seeds):
         chosen = some_patients(patients, share, seed)
@@ -186,14 +187,9 @@ def trained_points(
             train(replace(config, **changes), run)
         candidate = read_candidate(run)
         predict_missing(candidate, cases)
-        where = {name: place for place, name in enumerate(candidate.ids[split].tolist())}
-        order = [where[name] for name in cases[split].ids.tolist()]
+        order = order_of(cases[split].ids, candidate.ids[split])
         points.append(Point(len(kept), int(chosen.sum()), seed, candidate.raw[split][order]))
     return points
-
-
-def _as_file(index: Path) -> Path:
-    return index / "index.csv" if index.is_dir() else index
 
 
 def everyone(train: Cases, masked: Path | None) -> np.ndarray:

@@ -20,6 +20,8 @@ from django.utils.translation import gettext_lazy as _
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from radiology.dicom.render import shrunk
+
 LABEL_COLOURS = {"normal": "#0072b2", "lung_opacity": "#d55e00", "not_normal": "#008f68"}
 SPLIT_COLOURS = {"train": "#595959", "val": "#3182bd", "test": "#aa4499"}
 SPLIT_NAMES = {"train": _("training"), "val": _("validation"), "test": _("test")}
@@ -87,11 +89,7 @@ def svg(figure: Figure, label: str = "") -> SafeString:
 
 def image_address(image: np.ndarray, *, max_side: int = 256, quality: int = 80) -> str:
     """``image`` (uint8, (H, W) or (H, W, 3) in BGR) as a ``data:`` address of a JPEG."""
-    scale = max_side / max(image.shape[:2])
-    if scale < 1:
-        size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    _ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _ok, data = cv2.imencode(".jpg", shrunk(image, max_side), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from inference.litert import FEATURES, PROBABILITIES, Network
 from inference.model_input import model_input
+from inference.pictures import decode
 from inference.registry import read_facts, read_file
 
-from .datasets import decode
 from .errors import DatasetInvalidError
 
 THREADS = 2

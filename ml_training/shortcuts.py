@@ -19,6 +19,7 @@ from inference import metrics
 from inference.certainty import calibrate
 from inference.models import LABELS
 from inference.resampling import paired_differences, percentiles, resample
+from radiology.dicom.render import shrunk
 
 from .served import ServedNetwork
 
@@ -222,10 +223,7 @@ def round_trip(image: np.ndarray, side: int = 299) -> np.ndarray:
     rows, columns = image.shape
     if max(rows, columns) <= side:
         return image
-    scale = side / max(rows, columns)
-    size = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(shrunk(image, side), (columns, rows), interpolation=cv2.INTER_CUBIC)
 
 
 def compress(image: np.ndarray, quality: int = 50) -> np.ndarray:

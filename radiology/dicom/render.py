@@ -60,14 +60,19 @@ def render(source: str | os.PathLike | BinaryIO | Dataset) -> np.ndarray:
 
 def encode_preview(image: np.ndarray, *, max_side: int = 1024, quality: int = 90) -> bytes:
     """``image`` (``uint8``, rows x columns) as a JPEG whose longer side is at most ``max_side``."""
-    scale = max_side / max(image.shape)
-    if scale < 1:
-        size = [max(1, round(side * scale)) for side in image.shape[::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    ok, data = cv2.imencode(".jpg", shrunk(image, max_side), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not ok:
         raise UndecodableError
     return data.tobytes()
+
+
+def shrunk(image: np.ndarray, max_side: int) -> np.ndarray:
+    """``image``, (H, W) or (H, W, 3), with a longer side of ``max_side`` at most."""
+    scale = max_side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def check_contrast(image: np.ndarray) -> None:

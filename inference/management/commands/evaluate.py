@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections import Counter
 from pathlib import Path
 
-import cv2
 import numpy as np
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
@@ -20,8 +18,6 @@ from pneumoniapp.errors import CodedError, UnexpectedError
 from .classify import model_directory
 
 PATIENT_COLUMNS = ("nih_patient", "patient")
-# What a DICOM file has after its preamble; an image file begins otherwise.
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 class Command(BaseCommand):
@@ -68,25 +64,14 @@ def read_rows(labels: Path) -> list[dict]:
 
 
 def read_image(path: Path) -> np.ndarray:
-    """``path`` rendered, uint8 (H, W): a DICOM file as serving does it, a PNG or JPEG as it is.
-
-    Raises the coded errors of ``radiology`` and :class:`ImageUnreadableError`.
-    """
-    from radiology.dicom.header import read_header
-    from radiology.dicom.render import render
+    """``path`` rendered, uint8 (H, W); raises what ``inference.pictures.read_labelled`` raises."""
+    from inference.pictures import read_labelled
 
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ImageUnreadableError from error
-    if path.suffix.lower() not in IMAGE_SUFFIXES:
-        read_header(io.BytesIO(content))
-        return render(io.BytesIO(content))
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
-    if image is None:
-        raise ImageUnreadableError
-    return image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+    return read_labelled(content, path.suffix)[0]
 
 
 def evaluate_files(labels: Path, images: Path, model: str | None) -> dict:
