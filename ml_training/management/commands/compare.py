@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import override
 
-from pneumoniapp.errors import CodedError
+from ml_training.commands import LaboratoryCommand
 
 
-class Command(BaseCommand):
+class Command(LaboratoryCommand):
     help = (
         "Compare run folders or exported model folders on the same cases: one HTML file with "
         "every figure and its interval."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="run or model folder")
@@ -40,23 +38,14 @@ class Command(BaseCommand):
         parser.add_argument("--language", choices=("fr", "en"), default="fr")
 
     def handle(self, *, runs: list[Path], out: Path, language: str, **options) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        try:
-            from ml_training.comparison import compare
-            from ml_training.comparison_report import figures_of, render
-        except ImportError as error:
-            raise CommandError(
-                f"Comparing needs requirements/training.txt ({error.name} is missing)."
-            ) from error
+        from ml_training.comparison import compare
+        from ml_training.comparison_report import figures_of, render
+
         wanted = {name: options[name] for name in ("index", "split", "boxes", "growth")}
         for path in [*runs, *(wanted[n] for n in ("index", "boxes", "growth") if wanted[n])]:
             if not path.exists():
                 raise CommandError(f"{path} is not there.")
-        try:
-            comparison = compare(runs, say=self._say, **wanted)
-        except CodedError as error:
-            with override("en"):
-                raise CommandError(str(error)) from error
+        comparison = compare(runs, say=self.say, **wanted)
         with override(language):
             out.write_text(render(comparison), encoding="utf-8")
         if options["json"]:
@@ -73,6 +62,3 @@ class Command(BaseCommand):
                 )
             )
         self.stdout.write(f"{out}")
-
-    def _say(self, sentence: str) -> None:
-        self.stderr.write(f"{sentence} ...")

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import override
 
 from inference.models import LABELS
-from pneumoniapp.errors import CodedError, RetriableError
+from ml_training.commands import LaboratoryCommand
+from pneumoniapp.errors import RetriableError
 
 
-class Command(BaseCommand):
+class Command(LaboratoryCommand):
     help = "Build a dataset of labelled radiographs, check one, or write a report about one."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -70,14 +70,7 @@ class Command(BaseCommand):
         self.quiet = verbosity == 0
         # An operator's output is in one language; a report has its own.
         with override("en"):
-            try:
-                getattr(self, action)(**options)
-            except CodedError as error:
-                raise CommandError(f"{error.code}: {error}") from error
-            except ImportError as error:
-                raise CommandError(
-                    f"Datasets need requirements/training.txt ({error.name} is missing)."
-                ) from error
+            getattr(self, action)(**options)
 
     def build(self, *, out: Path, **options) -> None:
         from ml_training.dataset_build import build_dataset, cores

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.template.loader import render_to_string
 from django.utils.translation import gettext, override
 
-from pneumoniapp.errors import CodedError
+from ml_training.commands import LaboratoryCommand
 
 
-class Command(BaseCommand):
+class Command(LaboratoryCommand):
     help = (
         "Measure what more training patients are worth: refit the last layer of exported models "
         "or of a frozen backbone, or train a configuration, on parts of the patients."
     )
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("models", nargs="*", type=Path, metavar="MODEL", help="model folder")
@@ -50,7 +48,6 @@ class Command(BaseCommand):
         parser.add_argument("--language", choices=("fr", "en"), default="fr")
 
     def handle(self, *, models, out: Path, language: str, **options) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         configs = options["backbone"] + options["config"]
         if not models and not configs:
             raise CommandError("Name a model folder, --backbone CONFIG or --config CONFIG.")
@@ -59,16 +56,8 @@ class Command(BaseCommand):
             raise CommandError("Shares are above 0 and at most 1.")
         if options["seeds"] < 1:
             raise CommandError("There is one seed at least.")
-        try:
-            with override(language):
-                self._measure(models, out, options)
-        except ImportError as error:
-            raise CommandError(
-                f"This needs requirements/training.txt ({error.name} is missing)."
-            ) from error
-        except CodedError as error:
-            with override("en"):
-                raise CommandError(str(error)) from error
+        with override(language):
+            self._measure(models, out, options)
 
     def _measure(self, models: list[Path], out: Path, options: dict) -> None:
         from ml_training import learning_curve as curves
@@ -90,18 +79,18 @@ class Command(BaseCommand):
             "split": options["split"],
             "shares": tuple(options["shares"] or curves.SHARES),
             "seeds": options["seeds"],
-            "say": self._say,
+            "say": self.say,
         }
         found = []
         for config in backbones:
-            self._say(f"features of the backbone {config.architecture}")
+            self.say(f"features of the backbone {config.architecture}")
             points = curves.refit_points(curves.backbone_features(config, cases), cases, **wanted)
             name = gettext("frozen backbone of %(name)s, last layer refitted") % {
                 "name": config.architecture
             }
             found.append(curves.series(name, points, judged))
         for folder in models:
-            self._say(f"features of {folder.name}")
+            self.say(f"features of {folder.name}")
             points = curves.refit_points(curves.served_features(folder, cases), cases, **wanted)
             name = gettext("%(name)s, last layer refitted") % {"name": folder.name}
             note = gettext(
@@ -136,6 +125,3 @@ class Command(BaseCommand):
                     f"{ahead['macro_auroc']:.3f} ({ahead['low']:.3f}-{ahead['high']:.3f})"
                 )
         self.stdout.write(f"{out / 'learning_curve.html'}")
-
-    def _say(self, sentence: str) -> None:
-        self.stderr.write(f"{sentence} ...")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from pneumoniapp.errors import CodedError
+from ml_training.commands import LaboratoryCommand
 
 
-class Command(BaseCommand):
+class Command(LaboratoryCommand):
     help = "Train a network from a YAML configuration and export it as a model folder."
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -26,7 +24,6 @@ class Command(BaseCommand):
         parser.add_argument(
             "--finish", action="store_true", help="only export the best weights of --run"
         )
-
         parser.add_argument(
             "--devices",
             default="",
@@ -36,25 +33,17 @@ class Command(BaseCommand):
     def handle(
         self, *, config: Path, run: Path | None, finish: bool, devices: str, **options
     ) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        try:
-            from ml_training import training
-            from ml_training.config import Config
-        except ImportError as error:
-            raise CommandError(
-                f"Training needs requirements/training.txt ({error.name} is missing)."
-            ) from error
-        try:
-            read = Config.read(config)
-            # Always the same folder, so that the same command takes up what was stopped.
-            run = run or settings.BASE_DIR / "runs" / f"{read.name}-{read.version}"
-            if finish:
-                folder = training.finish(read, run)
-            else:
-                shared = tuple(name for name in devices.split(",") if name)
-                folder = training.train(read, run, devices=shared)
-        except CodedError as error:
-            raise CommandError(str(error)) from error
+        from ml_training import training
+        from ml_training.config import Config
+
+        read = Config.read(config)
+        # Always the same folder, so that the same command takes up what was stopped.
+        run = run or settings.BASE_DIR / "runs" / f"{read.name}-{read.version}"
+        if finish:
+            folder = training.finish(read, run)
+        else:
+            shared = tuple(name for name in devices.split(",") if name)
+            folder = training.train(read, run, devices=shared)
         if folder == run:
             reason = json.loads((run / "run.json").read_text())["not_servable"]
             self.stderr.write(reason)
