@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from patients.forms import DATE_FORMATS, DateInput
 from patients.models import Patient
-from patients.selectors import patient_get
+from patients.selectors import patient_find
 
 from .models import Analysis, Label, Review
 from .wording import SHORT_CERTAINTY, question
@@ -62,12 +60,10 @@ class NewReadingForm(forms.Form):
         value = self.cleaned_data["patient"]
         if value == NEW_PATIENT:
             return None
-        try:
-            return patient_get(self.doctor, uuid.UUID(value))
-        except (ValueError, Patient.DoesNotExist):
-            raise ValidationError(
-                _("Choose a patient, or add a new one."), code="unknown_patient"
-            ) from None
+        patient = patient_find(self.doctor, value)
+        if patient is None:
+            raise ValidationError(_("Choose a patient, or add a new one."), code="unknown_patient")
+        return patient
 
 
 class ReadingFilterForm(forms.Form):

@@ -13,8 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import practising_doctor_required
 from operations.services import access_record
-from patients.models import Patient
-from patients.selectors import patient_get
+from patients.selectors import patient_find
 from pneumoniapp.errors import CodedError
 from pneumoniapp.paging import keyset_page
 from radiology.files import file_response
@@ -39,8 +38,8 @@ def reading_list(request: HttpRequest) -> HttpResponse:
         params=request.GET,
     )
     patient = None
-    if "radiograph__patient" in lookups:
-        patient = _visible_patient(request, lookups["radiograph__patient"])
+    if key := lookups.get("radiograph__patient"):
+        patient = patient_find(request.user, key)
     access_record(
         actor=request.user,
         action="read",
@@ -50,13 +49,6 @@ def reading_list(request: HttpRequest) -> HttpResponse:
     )
     context = {"page": page, "form": form, "patient": patient, "filtered": bool(lookups)}
     return render(request, "readings/list.html", context)
-
-
-def _visible_patient(request: HttpRequest, pk: uuid.UUID) -> Patient | None:
-    try:
-        return patient_get(request.user, pk)
-    except Patient.DoesNotExist:
-        return None
 
 
 @require_GET

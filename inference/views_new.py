@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -17,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import practising_doctor_required
 from patients.forms import PatientForm
 from patients.models import Patient
-from patients.selectors import patient_get, patients_search
+from patients.selectors import patient_find, patients_search
 from pneumoniapp.errors import CodedError
 from radiology.dicom.header import peek_header
 from radiology.intake import examine
@@ -164,7 +163,8 @@ def _refused(request, form, patient_form) -> HttpResponse:
 def _page(request, form=None, patient_form=None, status: int = 200) -> HttpResponse:
     """The form, with what was typed; files must be chosen again, as browsers will have it."""
     words = request.POST.get("q", "").strip()[:64]
-    chosen = _chosen(request)
+    key = request.POST.get("patient") or request.GET.get("patient", "")
+    chosen = patient_find(request.user, key)
     found = patients_search(request.user, words, limit=RECENT_PATIENTS if not words else 50)
     if form is None:
         form = NewReadingForm(doctor=request.user, initial=request.POST.dict())
@@ -180,14 +180,6 @@ def _page(request, form=None, patient_form=None, status: int = 200) -> HttpRespo
         "header_bytes": HEADER_BYTES,
     }
     return render(request, "readings/new.html", context, status=status)
-
-
-def _chosen(request: HttpRequest) -> Patient | None:
-    key = request.POST.get("patient") or request.GET.get("patient", "")
-    try:
-        return patient_get(request.user, uuid.UUID(key))
-    except (ValueError, Patient.DoesNotExist):
-        return None
 
 
 def _wants_json(request: HttpRequest) -> bool:

@@ -16,8 +16,6 @@ from pneumoniapp.errors import RetriableError
 
 # What a proxy says about the client; believed only from a trusted one.
 FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
-# Seconds after which a passing fault is worth another try.
-RETRY_AFTER = 5
 # Whoever sends one of these is a proxy, or asks through one.
 BY_PROXY = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", *FORWARDED)
 PERMISSIONS_POLICY = ", ".join(
@@ -119,7 +117,7 @@ class PassingFaultMiddleware:
         if not isinstance(error, RetriableError):
             return None
         response = render(request, "errors/503.html", {"error": error}, status=error.status)
-        response.headers["Retry-After"] = str(RETRY_AFTER)
+        response.headers["Retry-After"] = str(error.retry_after)
         return response
 
 

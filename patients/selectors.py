@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db.models import Count, Max, QuerySet
 
 from .models import Patient
@@ -25,6 +27,15 @@ def patients_list(user) -> QuerySet[Patient]:
 def patient_get(user, pk) -> Patient:
     """One patient that ``user`` may see; ``Patient.DoesNotExist`` for all others."""
     return Patient.objects.visible_to(user).get(pk=pk)
+
+
+def patient_find(user, key) -> Patient | None:
+    """The patient whose key came with a request, as text maybe; ``None`` for what is no such key
+    and for a patient that ``user`` may not see."""
+    try:
+        return patient_get(user, uuid.UUID(str(key)))
+    except (ValueError, Patient.DoesNotExist):
+        return None
 
 
 def patients_by_identifier(user, identifier: str) -> QuerySet[Patient]:

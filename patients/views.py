@@ -19,6 +19,7 @@ from .models import Patient
 from .selectors import (
     SEARCH_LIMIT,
     SORTS,
+    patient_find,
     patient_get,
     patients_list,
     patients_search,
@@ -54,7 +55,9 @@ def patient_search(request: HttpRequest) -> HttpResponse:
     _record_list(request)
     context = {"words": words.strip(), "truncated": len(found) == SEARCH_LIMIT}
     if request.POST.get("as") == "choices":
-        context |= {"patients": found, "chosen": _chosen(request)}
+        # The patient chosen before, so that searching does not lose the choice.
+        chosen = patient_find(request.user, request.POST.get("patient", ""))
+        context |= {"patients": found, "chosen": chosen}
         return render(request, "patients/_choices.html", context)
     context |= {"page": with_radiographs(found), "sort": "", "sorts": _sorts()}
     template = "patients/_rows.html" if request.htmx else "patients/list.html"
@@ -117,11 +120,3 @@ def _sorts() -> dict[str, str]:
         "birth_date": _("Birth date, oldest first"),
         "birth_date_desc": _("Birth date, youngest first"),
     }
-
-
-def _chosen(request: HttpRequest) -> Patient | None:
-    """The patient chosen before the search, so that searching does not lose the choice."""
-    try:
-        return patient_get(request.user, uuid.UUID(request.POST.get("patient", "")))
-    except (ValueError, Patient.DoesNotExist):
-        return None

@@ -57,6 +57,8 @@ class RetriableError(CodedError):
     """A passing fault (a lost connection, a full disk): trying again may work."""
 
     status = 503
+    # Seconds after which another try is worth its while.
+    retry_after = 5
 
 
 class UnexpectedError(PermanentError):

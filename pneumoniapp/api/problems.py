@@ -26,8 +26,6 @@ from pneumoniapp.errors import CodedError, RetriableError, UnexpectedError
 from . import errors
 
 MEDIA_TYPE = "application/problem+json"
-# Seconds after which a passing fault is worth another try.
-RETRY_AFTER = 5
 
 logger = logging.getLogger("django.request")
 
@@ -146,7 +144,7 @@ def _headers(exc: Exception, error: CodedError) -> dict[str, str]:
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Token"
     if isinstance(error, RetriableError):
-        headers["Retry-After"] = str(RETRY_AFTER)
+        headers["Retry-After"] = str(error.retry_after)
     if wait := getattr(exc, "wait", None):
         headers["Retry-After"] = str(wait)
     return headers
