@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.core.management import call_command
 from django.test import Client
 from django.utils import translation
 
@@ -76,6 +77,21 @@ def _empty_cache():
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture
+def run_command(capsys):
+    """``run_command("classify", "a.dcm")``: the exit status, and the lines that were printed."""
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        status = 0
+        try:
+            call_command(*arguments)
+        except SystemExit as stop:
+            status = stop.code
+        return status, capsys.readouterr().out.splitlines()
+
+    return run
 
 
 @pytest.fixture

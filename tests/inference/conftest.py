@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from inference import engine, tasks
-from inference.models import ModelVersion
+from inference.models import Analysis, ModelVersion
 from inference.registry import shipped_directories
 from inference.services import model_register
-from tests.inference.factories import copy_model_folder, with_certainty
+from patients.models import Patient
+from tests.inference.factories import AnalysisFactory, copy_model_folder, with_certainty
+from tests.patients.factories import PatientFactory
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +53,18 @@ def folder_with_sets(shipped, tmp_path):
 def production(db, shipped) -> ModelVersion:
     """The shipped version, registered and in production."""
     return model_register(directory=shipped, promote=True)
+
+
+@pytest.fixture
+def patient(doctor) -> Patient:
+    """A patient of ``doctor``."""
+    return PatientFactory(owner=doctor)
+
+
+@pytest.fixture
+def analysis(patient) -> Analysis:
+    """A finished reading of ``patient``."""
+    return AnalysisFactory(radiograph__patient=patient)
 
 
 class MemoryBroker:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -32,18 +33,14 @@ def folder(tmp_path):
     return made
 
 
-def classify(capsys, *arguments: str) -> tuple[int, list[str]]:
-    code = 0
-    try:
-        call_command("classify", *arguments)
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr().out.splitlines()
+@pytest.fixture
+def classify(run_command):
+    return partial(run_command, "classify")
 
 
 @pytest.mark.django_db
-def test_one_json_object_for_each_file(folder, production, capsys):
-    code, lines = classify(capsys, str(folder), "--json")
+def test_one_json_object_for_each_file(folder, production, classify):
+    code, lines = classify(str(folder), "--json")
     answers = [json.loads(line) for line in lines]
     assert code == 1, "a file was refused"
     assert [answer["file"] for answer in answers] == [
@@ -66,13 +63,13 @@ def test_one_json_object_for_each_file(folder, production, capsys):
 
 
 @pytest.mark.django_db
-def test_one_line_for_each_file(folder, production, capsys):
-    code, lines = classify(capsys, str(folder / "a.dcm"))
+def test_one_line_for_each_file(folder, production, classify):
+    code, lines = classify(str(folder / "a.dcm"))
     assert code == 0
     (line,) = lines
     assert line.startswith(f"{folder / 'a.dcm'}\t")
     assert str(production) in line
-    code, lines = classify(capsys, str(folder / "notes.txt"), str(folder / "a.dcm"))
+    code, lines = classify(str(folder / "notes.txt"), str(folder / "a.dcm"))
     assert code == 1
     assert "refused\tnot_dicom" in lines[0]
     assert len(lines) == 2
@@ -89,15 +86,15 @@ def test_one_line_for_each_file(folder, production, capsys):
     ],
 )
 def test_it_says_what_a_page_would(
-    folder, folder_with_sets, capsys, threshold, quantiles, certainty, named
+    folder, folder_with_sets, classify, threshold, quantiles, certainty, named
 ):
     model = str(folder_with_sets(version="2", threshold=threshold, quantiles=quantiles))
-    _, (line,) = classify(capsys, str(folder / "a.dcm"), "--json", "--model", model)
+    _, (line,) = classify(str(folder / "a.dcm"), "--json", "--model", model)
     answer = json.loads(line)
     assert answer["certainty"] == certainty
     assert len(answer["prediction_set"]) == sum(q == 1 for q in quantiles.values())
     assert answer["typical"] is (threshold > 1)
-    _, (line,) = classify(capsys, str(folder / "a.dcm"), "--model", model)
+    _, (line,) = classify(str(folder / "a.dcm"), "--model", model)
     _file, finding, said, *_rest = line.split("\t")
     assert said == certainty
     assert finding == (" or ".join(answer["prediction_set"]) if named else "-")
@@ -112,25 +109,24 @@ def test_it_says_what_a_page_would(
         ({"PixelData": None}, "no_pixels"),
     ],
 )
-def test_the_rules_of_an_upload_apply(tmp_path, production, capsys, overrides, code):
+def test_the_rules_of_an_upload_apply(tmp_path, production, classify, overrides, code):
     file = tmp_path / "image.dcm"
     file.write_bytes(dicom_bytes(**overrides))
-    status, lines = classify(capsys, str(file), "--json")
+    status, lines = classify(str(file), "--json")
     assert (status, json.loads(lines[0])["error"]) == (1, code)
 
 
 @pytest.mark.django_db
-@pytest.mark.django_db
-def test_a_blank_image_is_refused(tmp_path, production, capsys):
+def test_a_blank_image_is_refused(tmp_path, production, classify):
     blank = dicom_bytes(pixels=np.zeros((256, 224), np.uint16), bits_stored=12)
     (tmp_path / "blank.dcm").write_bytes(blank)
-    code, lines = classify(capsys, str(tmp_path), "--json")
+    code, lines = classify(str(tmp_path), "--json")
     assert (code, json.loads(lines[0])["error"]) == (1, "blank_image")
 
 
 @pytest.mark.django_db
-def test_a_file_that_is_not_there_is_refused(tmp_path, production, capsys):
-    status, lines = classify(capsys, str(tmp_path / "nothing.dcm"), "--json")
+def test_a_file_that_is_not_there_is_refused(tmp_path, production, classify):
+    status, lines = classify(str(tmp_path / "nothing.dcm"), "--json")
     assert (status, json.loads(lines[0])["error"]) == (1, "file_unreadable")
 
 
@@ -192,8 +188,8 @@ def _without_tensorflow(tmp_path):
 
 @pytest.mark.real_data
 @pytest.mark.django_db
-def test_real_radiographs(real_data, production, capsys):
-    code, lines = classify(capsys, str(real_data / "dicom" / "varied"), "--json")
+def test_real_radiographs(real_data, production, classify):
+    code, lines = classify(str(real_data / "dicom" / "varied"), "--json")
     answers = [json.loads(line) for line in lines]
     read = [answer for answer in answers if answer["error"] is None]
     refused = [answer for answer in answers if answer["error"]]

@@ -158,16 +158,21 @@ def test_check_finds_what_was_changed(challenge, tmp_path, damage, said):
     assert set(said) <= set(problems)
 
 
+def build(challenge, out, *arguments: str, **options) -> None:
+    """``manage.py dataset build``."""
+    places = ["--challenge", str(challenge), "--out", str(out)]
+    call_command("dataset", "build", *places, *arguments, verbosity=0, **options)
+
+
 def test_the_command_builds_checks_and_says_why_not(challenge, tmp_path):
     out = io.StringIO()
-    arguments = ["--challenge", str(challenge), "--out", str(tmp_path / "out")]
-    call_command("dataset", "build", *arguments, "--validation", "0.4", stdout=out, verbosity=0)
+    build(challenge, tmp_path / "out", "--validation", "0.4", stdout=out)
     assert "val: 12 images of 12 patients" in out.getvalue()
     call_command("dataset", "check", str(tmp_path / "out"), stdout=out, verbosity=0)
     assert "every checksum, split and count holds" in out.getvalue()
 
     with pytest.raises(CommandError, match="dataset_exists"):
-        call_command("dataset", "build", *arguments, verbosity=0)
+        build(challenge, tmp_path / "out")
     damage_image(tmp_path / "out")
     errors = io.StringIO()
     with pytest.raises(CommandError, match="dataset_damaged"):
@@ -181,15 +186,7 @@ def test_the_command_says_how_to_go_on_after_a_full_disk(challenge, tmp_path, mo
 
     monkeypatch.setattr(dataset_build, "write_file", full)
     with pytest.raises(CommandError, match=r"No space left on device: .* takes it up"):
-        call_command(
-            "dataset",
-            "build",
-            "--challenge",
-            str(challenge),
-            "--out",
-            str(tmp_path / "out"),
-            verbosity=0,
-        )
+        build(challenge, tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -203,16 +200,7 @@ def test_the_command_says_how_to_go_on_after_a_full_disk(challenge, tmp_path, mo
 )
 def test_the_command_refuses_options_that_make_no_sense(challenge, tmp_path, arguments):
     with pytest.raises(CommandError):
-        call_command(
-            "dataset",
-            "build",
-            "--challenge",
-            str(challenge),
-            "--out",
-            str(tmp_path / "out"),
-            *arguments,
-            verbosity=0,
-        )
+        build(challenge, tmp_path / "out", *arguments)
     assert not (tmp_path / "out").exists()
 
 

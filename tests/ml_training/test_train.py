@@ -5,13 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-import yaml
 from django.core.management import CommandError, call_command
 
 from inference.engine import Engine
 from ml_training.card_facts import complete
 from ml_training.config import Config
 from ml_training.errors import ConfigInvalidError, DatasetInvalidError, ExportParityError
+from tests.ml_training.configs import changed, write_config
 from tests.ml_training.test_datasets import synthetic_rows
 
 pytestmark = [
@@ -26,18 +26,14 @@ pytestmark = [
 def configured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("training")
     synthetic_rows(folder, each=4)
-    config = folder / "tiny.yaml"
-    values = {
-        "name": "tiny",
-        "version": "1",
-        "architecture": "mobilenetv2",
-        "index": str(folder / "index.csv"),
-        "trainable_from": "block_16_expand",
-        "epochs": 1,
-        "batch_size": 6,
-        "warmup_epochs": 0,
-    }
-    config.write_text(yaml.safe_dump(values))
+    config = write_config(
+        folder,
+        architecture="mobilenetv2",
+        trainable_from="block_16_expand",
+        epochs=1,
+        batch_size=6,
+        warmup_epochs=0,
+    )
     return folder, config
 
 
@@ -133,8 +129,7 @@ def test_an_export_that_differs_is_refused(trained, tmp_path, monkeypatch):
 )
 def test_says_what_is_wrong_with_a_configuration(configured, tmp_path, change, reason):
     _folder, config = configured
-    path = tmp_path / "wrong.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | change))
+    path = changed(config, tmp_path / "wrong.yaml", **change)
 
     with pytest.raises(CommandError, match=reason):
         call_command("train", path, run=tmp_path / "run", verbosity=0)

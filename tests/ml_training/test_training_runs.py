@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import pytest
-import yaml
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
@@ -18,6 +17,7 @@ from ml_training.config import Config
 from ml_training.datasets import read_dataset
 from ml_training.errors import ConfigInvalidError
 from ml_training.fusion import blank, fused_facts
+from tests.ml_training.configs import changed, write_config
 from tests.ml_training.test_datasets import synthetic_rows, write_index
 
 pytestmark = [
@@ -36,27 +36,18 @@ def configured(tmp_path_factory):
     for number, row in enumerate(rows):
         row |= {"sex": "FM"[number % 2], "age": number if number % 3 else "", "view": "AP"}
     write_index(folder, rows)
-    config = folder / "tiny.yaml"
-    values = {
-        "name": "tiny",
-        "version": "1",
-        "architecture": "cnn_original",
-        "index": str(folder / "index.csv"),
-        "input_size": 32,
-        "epochs": EPOCHS,
-        "patience": EPOCHS,
-        "batch_size": 4,
-        "warmup_epochs": 1,
-        "head_epochs": 2,
-        "ema": 0.9,
-    }
-    config.write_text(yaml.safe_dump(values))
+    config = write_config(
+        folder,
+        architecture="cnn_original",
+        input_size=32,
+        epochs=EPOCHS,
+        patience=EPOCHS,
+        batch_size=4,
+        warmup_epochs=1,
+        head_epochs=2,
+        ema=0.9,
+    )
     return folder, config
-
-
-def changed(config, path, **changes):
-    path.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | changes))
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -2,25 +2,22 @@
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 from tests.inference.factories import AnalysisFactory
 
 pytestmark = pytest.mark.django_db
 
 
-def check(capsys, *arguments: str) -> tuple[int, list[str]]:
-    code = 0
-    try:
-        call_command("storage_check", *arguments)
-    except SystemExit as stop:
-        code = stop.code
-    return code, capsys.readouterr().out.splitlines()
+@pytest.fixture
+def check(run_command):
+    return partial(run_command, "storage_check")
 
 
 def store(name: str, *, hours: float = 48) -> Path:
@@ -42,8 +39,8 @@ def analysis():
     return analysis
 
 
-def test_all_is_well(analysis, capsys):
-    code, lines = check(capsys, "--delete-orphans")
+def test_all_is_well(analysis, check):
+    code, lines = check("--delete-orphans")
     assert code == 0
     assert lines[0].startswith("3 files, 3 named by rows; 0 orphans (0 bytes), 0 younger")
     assert all(
@@ -52,18 +49,18 @@ def test_all_is_well(analysis, capsys):
     )
 
 
-def test_nothing_is_there_yet(capsys):
-    assert check(capsys) == (
+def test_nothing_is_there_yet(check):
+    assert check() == (
         0,
         ["0 files, 0 named by rows; 0 orphans (0 bytes), 0 younger without a row, 0 missing."],
     )
 
 
-def test_orphans_are_listed_and_deleted_only_on_demand(analysis, capsys):
+def test_orphans_are_listed_and_deleted_only_on_demand(analysis, check):
     old = [store("radiographs/ab/x/image.dcm"), store("analyses/cd/y/map-1.png"), store("health/z")]
     young = store("radiographs/ab/new/image.dcm", hours=20)
     foreign = store("elsewhere/file")
-    code, lines = check(capsys)
+    code, lines = check()
     assert code == 0
     assert sorted(line.split("\t")[1] for line in lines[:-1]) == [
         "analyses/cd/y/map-1.png",
@@ -72,23 +69,23 @@ def test_orphans_are_listed_and_deleted_only_on_demand(analysis, capsys):
     ]
     assert "3 orphans (15 bytes), 1 younger without a row, 0 missing" in lines[-1]
     assert all(path.exists() for path in old)
-    assert check(capsys, "--delete-orphans")[1][-1] == "3 orphans deleted."
+    assert check("--delete-orphans")[1][-1] == "3 orphans deleted."
     assert not any(path.exists() for path in old)
     assert young.exists()
     assert foreign.exists()
-    assert check(capsys, "--delete-orphans", "--older-than", "10")[1][-1] == "1 orphans deleted."
+    assert check("--delete-orphans", "--older-than", "10")[1][-1] == "1 orphans deleted."
     assert analysis.radiograph.file.storage.exists(analysis.radiograph.file.name)
 
 
-def test_a_row_without_its_file_is_an_alarm(analysis, capsys):
+def test_a_row_without_its_file_is_an_alarm(analysis, check):
     analysis.map.storage.delete(analysis.map.name)
-    code, lines = check(capsys, "--delete-orphans")
+    code, lines = check("--delete-orphans")
     assert code == 1
     assert lines[0] == f"missing\t{analysis.map.name}\tinference.analysis {analysis.pk}\tmap"
     assert "1 missing" in lines[1]
 
 
 @pytest.mark.parametrize("hours", ["0", "-5", "0.5", "nan"])
-def test_files_of_this_hour_are_never_touched(capsys, hours):
+def test_files_of_this_hour_are_never_touched(check, hours):
     with pytest.raises(CommandError):
-        check(capsys, "--older-than", hours)
+        check("--older-than", hours)
