@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import practising_doctor_required
-from operations.services import access_record
+from operations.services import access_record, list_read_record
 from patients.selectors import patient_find
 from pneumoniapp.errors import CodedError
 from pneumoniapp.paging import keyset_page
@@ -40,13 +40,7 @@ def reading_list(request: HttpRequest) -> HttpResponse:
     patient = None
     if key := lookups.get("radiograph__patient"):
         patient = patient_find(request.user, key)
-    access_record(
-        actor=request.user,
-        action="read",
-        object_type="radiology.radiograph",
-        object_id="list",
-        request=request,
-    )
+    list_read_record(object_type="radiology.radiograph", request=request)
     context = {"page": page, "form": form, "patient": patient, "filtered": bool(lookups)}
     return render(request, "readings/list.html", context)
 

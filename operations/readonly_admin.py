@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
-from .services import access_record
+from .services import access_record, list_read_record
 
 
 class CappedPaginator(Paginator):
@@ -47,13 +47,7 @@ class PatientDataAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).visible_to(request.user)
 
     def changelist_view(self, request, extra_context=None):
-        access_record(
-            actor=request.user,
-            action="read",
-            object_type=self.opts.label_lower,
-            object_id="list",
-            request=request,
-        )
+        list_read_record(object_type=self.opts.label_lower, request=request)
         return super().changelist_view(request, extra_context)
 
     def get_object(self, request, object_id, from_field=None):

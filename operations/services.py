@@ -64,6 +64,17 @@ def access_record(
         raise
 
 
+def list_read_record(*, object_type: str, request: HttpRequest) -> None:
+    """Record that whoever sends ``request`` looked at a list of such objects."""
+    access_record(
+        actor=request.user,
+        action=AccessEvent.Action.READ,
+        object_type=object_type,
+        object_id="list",
+        request=request,
+    )
+
+
 def _seen_lately(key: str) -> bool:
     """Whether ``key`` was met lately; marks it. A cache that is down never hides a read."""
     try:

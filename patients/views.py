@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.access import practising_doctor_required
-from operations.services import access_record
+from operations.services import access_record, list_read_record
 from pneumoniapp.paging import keyset_page
 
 from .forms import PatientForm
@@ -42,7 +42,7 @@ def patient_list(request: HttpRequest) -> HttpResponse:
     sort = sort if sort in SORTS else "recent"
     page = keyset_page(patients_list(request.user), order=SORTS[sort], params=request.GET)
     with_radiographs(page.rows)
-    _record_list(request)
+    list_read_record(object_type="patients.patient", request=request)
     return render(request, "patients/list.html", {"page": page, "sort": sort, "sorts": _sorts()})
 
 
@@ -52,7 +52,7 @@ def patient_search(request: HttpRequest) -> HttpResponse:
     """Patients by a part of their identifier: rows of the list, or choices for a new reading."""
     words = request.POST.get("q", "")[:64]
     found = patients_search(request.user, words)
-    _record_list(request)
+    list_read_record(object_type="patients.patient", request=request)
     context = {"words": words.strip(), "truncated": len(found) == SEARCH_LIMIT}
     if request.POST.get("as") == "choices":
         # The patient chosen before, so that searching does not lose the choice.
@@ -95,16 +95,6 @@ def patient_edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         access_record(actor=request.user, action="read", obj=patient, request=request)
     return render(
         request, "patients/form.html", {"form": form, "patient": patient}, status=_status(form)
-    )
-
-
-def _record_list(request: HttpRequest) -> None:
-    access_record(
-        actor=request.user,
-        action="read",
-        object_type="patients.patient",
-        object_id="list",
-        request=request,
     )
 
 

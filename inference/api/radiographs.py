@@ -16,7 +16,7 @@ from inference.models import Analysis
 from inference.selectors import reading_get, readings_list
 from inference.services import Reading, reading_submit
 from inference.waiting import wait_until_finished
-from operations.services import access_record
+from operations.services import access_record, list_read_record
 from patients.services import patient_get_or_create, patient_known
 from pneumoniapp.api.schema import location_header
 from pneumoniapp.api.serializers import represent
@@ -71,13 +71,7 @@ class RadiographViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        access_record(
-            actor=request.user,
-            action="read",
-            object_type="radiology.radiograph",
-            object_id="list",
-            request=request,
-        )
+        list_read_record(object_type="radiology.radiograph", request=request)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(

@@ -19,7 +19,7 @@ from inference.selectors import (
     model_versions_list,
 )
 from inference.services import analysis_requeue, review_create
-from operations.services import access_record
+from operations.services import access_record, list_read_record
 from pneumoniapp.api.views import ApiViewSet
 from radiology.api.views import stored_file
 
@@ -61,13 +61,7 @@ class AnalysisViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        access_record(
-            actor=request.user,
-            action="read",
-            object_type="inference.analysis",
-            object_id="list",
-            request=request,
-        )
+        list_read_record(object_type="inference.analysis", request=request)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(summary="One analysis", examples=ANALYSIS_READ)

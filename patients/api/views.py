@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from operations.services import access_record
+from operations.services import access_record, list_read_record
 from patients.models import Patient
 from patients.selectors import patients_by_identifier, patients_list
 from patients.services import patient_create, patient_update
@@ -50,13 +50,7 @@ class PatientViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        access_record(
-            actor=request.user,
-            action="read",
-            object_type="patients.patient",
-            object_id="list",
-            request=request,
-        )
+        list_read_record(object_type="patients.patient", request=request)
         return self.get_paginated_response(PatientSerializer(page, many=True).data)
 
     @extend_schema(
