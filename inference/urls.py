@@ -11,6 +11,7 @@ urlpatterns = [
     path("worklist/<uuid:pk>/approve/", views_worklist.approve, name="worklist_approve"),
     path("radiographs/", views.reading_list, name="list"),
     path("radiographs/<uuid:pk>/", views.reading_page, name="reading"),
+    path("radiographs/<uuid:pk>/viewer/", views.reading_viewer, name="viewer"),
     path("radiographs/<uuid:pk>/status/", views.reading_status, name="status"),
     path("radiographs/<uuid:pk>/result/", views.reading_result, name="result"),
     path("radiographs/<uuid:pk>/retry/", views.reading_retry, name="retry"),

@@ -67,6 +67,16 @@ def _render_reading(request, analysis, review_form=None, status: int = 200) -> H
 @require_GET
 @never_cache
 @practising_doctor_required
+def reading_viewer(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The radiograph of one reading as large as the window."""
+    analysis = _analysis_or_404(request, pk)
+    access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+    return render(request, "readings/viewer.html", {"reading": ReadingView(analysis)})
+
+
+@require_GET
+@never_cache
+@practising_doctor_required
 def reading_status(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The fragment that the reading page asks for until the reading is finished.
 

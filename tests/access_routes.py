@@ -158,6 +158,7 @@ PAGES = [
     Route("inference:worklist_news", "GET", PRACTISING | {"other": 204}),
     Route("inference:worklist_approve", "POST", OWNER | {"owner": "onward"}, analysis),
     Route("inference:reading", "GET", OWNER, radiograph),
+    Route("inference:viewer", "GET", OWNER, radiograph),
     Route("inference:status", "GET", OWNER, radiograph),
     Route("inference:result", "GET", OWNER, radiograph),
     Route("inference:retry", "POST", OWNER | {"owner": "onward"}, failed_radiograph),
