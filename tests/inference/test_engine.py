@@ -42,7 +42,7 @@ def test_a_prediction(loaded, rendered):
     assert prediction.raw.shape == (3,)
     assert prediction.raw.sum() == pytest.approx(1, abs=1e-5)
     assert LABELS[int(prediction.raw.argmax())] == prediction.label
-    assert prediction.activation.shape == (8, 8)
+    assert prediction.activation.shape == (loaded.size // 32, loaded.size // 32)
     assert prediction.activation.dtype == np.float32
     assert 0 <= prediction.activation.min() <= prediction.activation.max() <= 1
     assert set(prediction.milliseconds) == {"input", "network", "activation"}
@@ -112,7 +112,7 @@ def test_the_map_of_the_shipped_model_agrees_with_its_probabilities(loaded, rend
     def pooled(image):
         from inference.model_input import model_input
 
-        return loaded.network.run(model_input(image))[FEATURES].mean(axis=(0, 1))
+        return loaded.network.run(model_input(image, loaded.size))[FEATURES].mean(axis=(0, 1))
 
     def bias(image, raw):
         difference = np.log(raw) - pooled(image) @ kernel
