@@ -120,7 +120,7 @@ STATIC_ROOT = env.str("STATIC_ROOT", default="") or str(VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": environment.file_storage(),
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "pneumoniapp.staticfiles.StaticFiles"},
 }
 # A large file that is being received goes to a folder (the system's by default); what is
 # beyond RADIOGRAPH_MAX_BYTES is counted and not kept.

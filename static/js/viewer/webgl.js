@@ -4,6 +4,10 @@
 import { levelFor, windowLine } from "./pixels.js";
 import { inverse, magnitude } from "./geometry.js";
 
+// What computes as a graphics card would, on the processor. Not every browser owns up when
+// asked for one without "major performance caveat".
+const EMULATED = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
 const VERTEX = `#version 300 es
 void main() {
   vec2 corner = vec2(gl_VertexID == 1 ? 3.0 : -1.0, gl_VertexID == 2 ? 3.0 : -1.0);
@@ -54,11 +58,14 @@ void main() {
   colour = vec4(vec3(part), 1.0);
 }`;
 
-// ``null`` where WebGL 2 is not to be had or the image is larger than a texture may be.
+// ``null`` where WebGL 2 is not to be had, or only emulated (which is slower than drawing
+// without it), or the image is larger than a texture may be.
 export function webglRenderer({ facts, levels }) {
   const canvas = document.createElement("canvas");
-  const gl = canvas.getContext("webgl2", { alpha: false, antialias: false });
-  if (!gl || Math.max(facts.rows, facts.columns) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) return null;
+  const gl = canvas.getContext("webgl2", {
+    alpha: false, antialias: false, failIfMajorPerformanceCaveat: true,
+  });
+  if (!gl || EMULATED.test(cardOf(gl)) || Math.max(facts.rows, facts.columns) > gl.getParameter(gl.MAX_TEXTURE_SIZE)) return null;
   const program = compiled(gl);
   if (!program) return null;
   gl.useProgram(program);
@@ -110,6 +117,11 @@ export function webglRenderer({ facts, levels }) {
       gl.drawArrays(gl.TRIANGLES, 0, 3);
     },
   };
+}
+
+function cardOf(gl) {
+  const names = gl.getExtension("WEBGL_debug_renderer_info");
+  return gl.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
 }
 
 function compiled(gl) {
