@@ -6,14 +6,16 @@ import uuid
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.access import practising_doctor_required
-from operations.services import access_record
+from operations.services import access_record, list_read_record
 from pneumoniapp.errors import CodedError
 
 from .models import Analysis, Review
@@ -30,6 +32,13 @@ from .worklist import (
     worklist_news,
     worklist_page,
 )
+from .worklist_bulk import (
+    EXPORT_LIMIT,
+    SELECTION_LIMIT,
+    export_keys,
+    export_lines,
+    readings_reread,
+)
 
 
 @require_GET
@@ -42,19 +51,14 @@ def worklist(request: HttpRequest) -> HttpResponse:
     since = newest_finish(request.user)
     page = worklist_page(request.user, form.lookups, request.GET)
     place = place_of(request.GET)
-    access_record(
-        actor=request.user,
-        action="read",
-        object_type="radiology.radiograph",
-        object_id="list",
-        request=request,
-    )
+    list_read_record(object_type="radiology.radiograph", request=request)
     context = {
         "page": page,
         "form": form,
         "counts": worklist_counts(request.user),
         "since": since.isoformat() if since else "",
         "place": place,
+        "export_limit": EXPORT_LIMIT,
     }
     response = render(request, "worklist/worklist.html", context)
     # Filters and a page: so the pages of readings lead back to the same place.
@@ -126,4 +130,69 @@ def _approve(request: HttpRequest, analysis: Analysis) -> str:
         )
     except CodedError as error:
         return str(error)
+    return ""
+
+
+@require_POST
+@practising_doctor_required
+def reread(request: HttpRequest) -> HttpResponse:
+    """Queue the selected readings again; what became of each, one by one."""
+    radiographs = _selected(request)
+    if problem := _problem(radiographs):
+        messages.error(request, problem)
+        return redirect(worklist_address(request))
+    outcomes, unknown = readings_reread(user=request.user, radiographs=radiographs, request=request)
+    for outcome in outcomes:
+        access_record(
+            actor=request.user, action="read", obj=outcome.analysis.radiograph, request=request
+        )
+    context = {
+        "outcomes": outcomes,
+        "unknown": unknown,
+        "queued": sum(not outcome.problem for outcome in outcomes),
+    }
+    return render(request, "worklist/reread.html", context)
+
+
+@require_POST
+@practising_doctor_required
+def export(request: HttpRequest) -> HttpResponse:
+    """The selected readings, or all that the filters leave, as a CSV file."""
+    radiographs = None
+    if request.POST.get("what") != "all":
+        radiographs = _selected(request)
+        if problem := _problem(radiographs):
+            messages.error(request, problem)
+            return redirect(worklist_address(request))
+    form = WorklistFilterForm(QueryDict(request.POST.get("place", "")))
+    keys, more = export_keys(
+        user=request.user,
+        # What is selected is exported, also when it was judged a moment ago.
+        lookups=form.lookups if radiographs is None else {},
+        radiographs=radiographs,
+        request=request,
+    )
+    lines = export_lines(user=request.user, keys=keys, more=more, language=get_language())
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    name = f"worklist-{timezone.localdate():%Y-%m-%d}.csv"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def _selected(request: HttpRequest) -> list[uuid.UUID]:
+    """The keys of the selected radiographs, each once; what is no key is left out."""
+    found = {}
+    for text in request.POST.getlist("radiograph"):
+        try:
+            found[uuid.UUID(text)] = True
+        except ValueError:
+            continue
+    return list(found)
+
+
+def _problem(radiographs: list[uuid.UUID]) -> str:
+    if not radiographs:
+        return _("Select at least one reading.")
+    if len(radiographs) > SELECTION_LIMIT:
+        return _("Select %(count)s readings at most.") % {"count": SELECTION_LIMIT}
     return ""

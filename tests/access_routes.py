@@ -156,6 +156,13 @@ PAGES = [
     Route("inference:list", "GET", PRACTISING),
     Route("inference:worklist", "GET", PRACTISING),
     Route("inference:worklist_news", "GET", PRACTISING | {"other": 204}),
+    Route(
+        "inference:worklist_reread",
+        "POST",
+        PRACTISING,
+        body=lambda world: {"radiograph": world.failed.radiograph_id},
+    ),
+    Route("inference:worklist_export", "POST", PRACTISING, body=lambda world: {"what": "all"}),
     Route("inference:worklist_approve", "POST", OWNER | {"owner": "onward"}, analysis),
     Route("inference:reading", "GET", OWNER, radiograph),
     Route("inference:viewer", "GET", OWNER, radiograph),

@@ -28,6 +28,7 @@ WRITES = {
     "inference:retry",
     "inference:review",
     "inference:worklist_approve",
+    "inference:worklist_reread",
     "api:radiograph-list",
     "api:analysis-retry",
     "api:analysis-reviews",

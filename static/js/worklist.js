@@ -53,6 +53,7 @@
     o: () => press(".row-link"),
     a: () => press("[data-approve]", "[data-contest]"),
     c: () => press("[data-contest]"),
+    x: () => press("input[name=radiograph]"),
     "?": () => dialog.showModal(),
   };
 
@@ -73,6 +74,24 @@
     const row = event.detail.elt?.closest?.("#worklist tbody tr");
     if (row && document.activeElement === document.body) row.querySelector(".row-link").focus();
   });
+
+  // All on the page: a box that is ticked, empty, or half.
+  const all = document.getElementById("worklist-all-box");
+  const boxes = () => [...table.querySelectorAll("input[name=radiograph]")];
+  const count = () => {
+    const ticked = boxes().filter((box) => box.checked).length;
+    all.checked = ticked > 0 && ticked === boxes().length;
+    all.indeterminate = ticked > 0 && !all.checked;
+  };
+  if (all) {
+    document.getElementById("worklist-all").hidden = false;
+    all.addEventListener("change", () => {
+      for (const box of boxes()) box.checked = all.checked;
+      count();
+    });
+    table.addEventListener("change", count);
+    count();
+  }
 
   opener.hidden = false;
   opener.addEventListener("click", () => dialog.showModal());

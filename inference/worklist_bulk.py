@@ -1,0 +1,184 @@
+"""What a doctor does with several readings of the worklist at once: read again, export."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils import timezone, translation
+from django.utils.formats import date_format, get_format, number_format
+from django.utils.translation import gettext as _
+
+from operations.services import access_record_many
+from pneumoniapp.errors import CodedError
+
+from .errors import NoModelInProductionError
+from .models import LABELS, Analysis, AnalysisQuerySet, Label, Review
+from .selectors import RELATED, model_production
+from .services import analysis_request, analysis_requeue
+from .wording import SHORT_CERTAINTY, labels_of, one_of
+from .worklist import worklist_rows
+
+SELECTION_LIMIT = 200
+EXPORT_LIMIT = 10_000
+EXPORT_CHUNK = 500
+# What makes a spreadsheet take a text for a formula, full-width forms included.
+FORMULA_STARTS = frozenset("=+-@＝＋－＠")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one selected reading; ``problem`` is empty where it is queued."""
+
+    analysis: Analysis
+    problem: str
+
+
+def readings_reread(*, user, radiographs: list[UUID], request=None) -> tuple[list[Outcome], int]:
+    """Queue the readings of these radiographs again, each for itself, with the version in
+    production; what became of each, and how many radiographs ``user`` may not see.
+
+    A failed reading goes back to the queue; one by another version is read anew, and the
+    old reading is kept. One that is not finished, or that this version made, is left.
+    """
+    rows = Analysis.objects.visible_to(user).current().select_related(*RELATED)
+    found = {row.radiograph_id: row for row in rows.filter(radiograph__in=radiographs)}
+    production = model_production()
+    outcomes = []
+    for pk in radiographs:
+        if pk in found:
+            problem = _reread(found[pk], production, user, request)
+            outcomes.append(Outcome(found[pk], problem))
+    return outcomes, len(radiographs) - len(outcomes)
+
+
+def _reread(analysis: Analysis, production, user, request) -> str:
+    try:
+        if production is None:
+            raise NoModelInProductionError
+        if analysis.status == Analysis.Status.FAILED:
+            analysis_requeue(analysis=analysis, requested_by=user, request=request)
+        elif analysis.model_version_id == production.pk:
+            return _("The model in production has read it already.")
+        else:
+            analysis_request(radiograph=analysis.radiograph, requested_by=user, request=request)
+    except CodedError as error:
+        return str(error)
+    return ""
+
+
+# --- Export ----------------------------------------------------------------------------------
+
+
+def export_keys(
+    *, user, lookups: dict, radiographs: list[UUID] | None, request=None
+) -> tuple[list[UUID], bool]:
+    """The keys of the analyses to export, in the order of the list, and whether there are more.
+
+    All that ``lookups`` leave, or of these only the ``radiographs``; ``EXPORT_LIMIT`` at
+    most. That ``user`` reads each of these radiographs is recorded before a line leaves.
+    """
+    rows = worklist_rows(user, lookups)
+    if radiographs is not None:
+        rows = rows.filter(radiograph__in=radiographs)
+    keys = list(
+        rows.order_by("urgency", "radiograph").values_list("pk", "radiograph")[: EXPORT_LIMIT + 1]
+    )
+    more = len(keys) > EXPORT_LIMIT
+    keys = keys[:EXPORT_LIMIT]
+    access_record_many(
+        actor=user,
+        action="read",
+        object_type="radiology.radiograph",
+        object_ids=[radiograph for _pk, radiograph in keys],
+        request=request,
+    )
+    return [pk for pk, _radiograph in keys], more
+
+
+def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterator[str]:
+    """The lines of a CSV file for spreadsheets, a chunk of rows at a time.
+
+    Numbers and the separator are those of ``language``, so that a spreadsheet of the same
+    language opens the file by a double click; a byte order mark tells it UTF-8.
+    """
+    with translation.override(language):
+        yield "\ufeff"
+        yield _lines([_heading()])
+    for start in range(0, len(keys), EXPORT_CHUNK):
+        chunk = keys[start : start + EXPORT_CHUNK]
+        rows = _rows(Analysis.objects.visible_to(user), chunk)
+        with translation.override(language):
+            text = _lines(_cells(row) for row in rows)
+        yield text
+    if more:
+        with translation.override(language):
+            sentence = _("Only the first %(count)s readings are in this file.")
+            yield _lines([[sentence % {"count": EXPORT_LIMIT}]])
+
+
+def _rows(visible: AnalysisQuerySet, keys: list[UUID]) -> list[Analysis]:
+    found = {row.pk: row for row in visible.filter(pk__in=keys).select_related(*RELATED)}
+    return [found[key] for key in keys if key in found]
+
+
+def _heading() -> list[str]:
+    return [
+        _("Date of the radiograph"),
+        _("Patient"),
+        _("Status"),
+        _("Class"),
+        *(_("Probability: %(label)s") % {"label": Label(label).label} for label in LABELS),
+        _("Certainty"),
+        _("Judgement"),
+        _("Model"),
+        _("Received"),
+        _("Read on"),
+        _("Error code"),
+        _("Radiograph"),
+    ]
+
+
+def _cells(analysis: Analysis) -> list[str]:
+    probabilities = analysis.probabilities or {}
+    verdicts = dict(Review.Verdict.choices)
+    return [
+        analysis.radiograph.acquired_on.isoformat(),
+        analysis.radiograph.patient.identifier,
+        analysis.get_status_display(),
+        one_of(labels_of(analysis)),
+        *(
+            number_format(probabilities[label], 4) if label in probabilities else ""
+            for label in LABELS
+        ),
+        str(SHORT_CERTAINTY.get(analysis.certainty, "")),
+        str(verdicts.get(analysis.judgement, "")),
+        str(analysis.model_version or ""),
+        _moment(analysis.radiograph.received_at),
+        _moment(analysis.finished_at),
+        analysis.error_code,
+        str(analysis.radiograph_id),
+    ]
+
+
+def _moment(at) -> str:
+    return date_format(timezone.localtime(at), "Y-m-d H:i:s") if at else ""
+
+
+def _lines(rows: Iterable[list[str]]) -> str:
+    class Text(list):
+        write = list.append
+
+    text = Text()
+    # Where the comma is in numbers, spreadsheets part the columns by semicolons.
+    delimiter = ";" if get_format("DECIMAL_SEPARATOR") == "," else ","
+    csv.writer(text, delimiter=delimiter).writerows([safe(cell) for cell in row] for row in rows)
+    return "".join(text)
+
+
+def safe(cell: str) -> str:
+    """``cell`` so that no spreadsheet takes it for a formula (CWE-1236)."""
+    first = cell.lstrip()[:1]
+    return f"'{cell}" if first in FORMULA_STARTS or cell[:1] in {"\t", "\r", "\n"} else cell
