@@ -163,6 +163,8 @@ def trained_points(
     """Train ``config`` on parts of the patients, each in a run folder under ``out``.
 
     The patients, and the images that are counted, are those of its lung-masked radiographs too.
+    A part is gone through more often, so that every run learns for as many steps as the whole
+    one: otherwise the small ones would have learned too little, not from too few.
     A run that has its predictions is not done again, so that an interrupted curve goes on.
     """
     from .comparison_candidates import predict_missing, read_candidate
@@ -177,6 +179,10 @@ def trained_points(
         kept = set(patients[chosen].tolist())
         run = out / f"{config.name}-{share:.4g}-seed{seed}"
         changes = {"index": str(run / "index.csv"), "seed": config.seed + seed}
+        changes |= {
+            name: round(getattr(config, name) / share)
+            for name in ("epochs", "patience", "warmup_epochs")
+        }
         run.mkdir(parents=True, exist_ok=True)
         part_of_index(index, run / "index.csv", kept)
         if masked:
