@@ -43,9 +43,10 @@ from .tables import LookupTable, first_table
 MAGIC = b"PND1"
 # Percentiles of the pixels between which a preset spreads its greys. Lung is what is dark on
 # the image and bone what is bright: a radiograph's values have no unit that organs could be
-# told by.
-LUNG = (PERCENTILES[0], 60.0)
-BONE = (40.0, PERCENTILES[1])
+# told by. What is black or white (collimated borders, letters) is neither.
+LUNG = (0.5, 65.0)
+BONE = (35.0, 99.5)
+MARGIN = 0.03
 # Millimetres between two pixels that a radiograph can have.
 SPACING_RANGE = (0.01, 10.0)
 CURVE_POINTS = 256
@@ -223,9 +224,14 @@ def _table_window(table: LookupTable) -> dict:
 
 def _between(greys: Greys, percentiles: tuple[float, float], *, mirrored: bool = False) -> dict:
     """The window from one percentile of the pixels to another, counted from the darkest."""
-    if mirrored:
-        percentiles = (100.0 - percentiles[1], 100.0 - percentiles[0])
-    ends = weighted_percentiles(greys.shown, greys.counts, percentiles)
+    ends = weighted_percentiles(greys.shown, greys.counts, PERCENTILES)
+    if percentiles != PERCENTILES:
+        if mirrored:
+            percentiles = (100.0 - percentiles[1], 100.0 - percentiles[0])
+        margin = MARGIN * (ends[1] - ends[0])
+        inside = (greys.shown > ends[0] + margin) & (greys.shown < ends[1] - margin)
+        if greys.counts[inside].any():
+            ends = weighted_percentiles(greys.shown, np.where(inside, greys.counts, 0), percentiles)
     return _window_between(*ends) | {"function": "LINEAR"}
 
 

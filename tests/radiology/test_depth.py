@@ -130,6 +130,18 @@ def test_windows_and_presets():
     assert inverted["presets"]["lung"]["center"] > inverted["presets"]["bone"]["center"]
 
 
+def test_black_borders_are_neither_lung_nor_bone():
+    plain = chest_pixels(bits_stored=12)
+    pixels = np.zeros((512, 512), np.uint16)
+    pixels[100 : 100 + plain.shape[0], 100 : 100 + plain.shape[1]] = plain
+    bordered, _ = depth_of(pixels=pixels, bits_stored=12)
+    without, _ = depth_of(pixels=plain, bits_stored=12)
+    for name in ("lung", "bone"):
+        found, expected = bordered["presets"][name], without["presets"][name]
+        assert found["center"] == pytest.approx(expected["center"], rel=0.1)
+        assert found["width"] == pytest.approx(expected["width"], rel=0.1)
+
+
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
