@@ -13,13 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.base import ContentFile
 
-from radiology.dicom.decode import stored_values
-from radiology.dicom.header import Inspection, inspect
-from radiology.dicom.render import check_contrast, encode_preview, rendered
+from radiology.dicom.render import check_contrast, encode_preview, render
 
 from .engine import Engine, Prediction
 from .errors import ReadingStorageError
@@ -48,14 +45,8 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Reading:
-    """``map`` and ``preview`` are the names of the saved files; ``timings`` in milliseconds.
+    """``map`` and ``preview`` are the names of the saved files; ``timings`` in milliseconds."""
 
-    ``inspection`` and ``stored`` are the file and its values as decoded, for what is derived
-    from them once the reading is written.
-    """
-
-    inspection: Inspection
-    stored: np.ndarray
     prediction: Prediction
     map: str
     preview: str
@@ -88,16 +79,14 @@ def read_radiograph(analysis: Analysis, engine: Engine) -> Reading:
     with _storage(), radiograph.file.open("rb") as file:
         content = file.read()
     watch.lap("read")
-    inspection = inspect(io.BytesIO(content), judged=False)
-    stored = stored_values(inspection)
-    image = rendered(inspection, stored)
-    check_contrast(image)
+    rendered = render(io.BytesIO(content))
+    check_contrast(rendered)
     watch.lap("decode")
-    prediction = engine.predict(image)
+    prediction = engine.predict(rendered)
     watch.lap("predict")
     picture = map_png(prediction.activation)
     watch.lap("picture")
-    preview = None if radiograph.preview else encode_preview(image)
+    preview = None if radiograph.preview else encode_preview(rendered)
     watch.lap("preview")
     with _storage():
         analysis.map.save("", ContentFile(picture), save=False)
@@ -109,6 +98,4 @@ def read_radiograph(analysis: Analysis, engine: Engine) -> Reading:
     timings["input"] = round(parts["input"], 2)
     timings["network"] = round(parts["network"], 2)
     timings["map"] = round(parts["activation"] + timings.pop("picture"), 2)
-    return Reading(
-        inspection, stored, prediction, analysis.map.name, radiograph.preview.name, timings
-    )
+    return Reading(prediction, analysis.map.name, radiograph.preview.name, timings)

@@ -23,7 +23,6 @@ from django.utils import timezone
 from operations.services import access_record
 from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
 from pneumoniapp.tasks import QUEUES
-from radiology.depth import depth_store
 from radiology.models import Radiograph
 from radiology.services import radiograph_stored
 
@@ -224,14 +223,7 @@ def _claim(analysis_id, delivery_id: str, redelivered: bool) -> Analysis | None:
     production = ModelVersion.objects.filter(in_production=True).values("pk")[:1]
     analysis = (
         Analysis.objects.select_related("radiograph")
-        .only(
-            "claimed_by",
-            "attempts",
-            "map",
-            "radiograph__file",
-            "radiograph__preview",
-            "radiograph__depth",
-        )
+        .only("claimed_by", "attempts", "map", "radiograph__file", "radiograph__preview")
         .annotate(production_id=Subquery(production))
         .get(pk=analysis_id)
     )
@@ -279,18 +271,7 @@ def _read(analysis: Analysis) -> bool:
         log.warning("analysis_claim_lost")
         return False
     log.info("analysis_done", model=str(analysis.model_version_id), timings=reading.timings)
-    if not analysis.radiograph.depth:
-        _keep_depth(analysis.radiograph, reading)
     return True
-
-
-def _keep_depth(radiograph: Radiograph, reading) -> None:
-    """All grey values for the viewer. The reading is written: nothing here may undo it."""
-    try:
-        depth_store(radiograph=radiograph, inspection=reading.inspection, stored=reading.stored)
-    except Exception as error:
-        # The viewer asks for it again (``radiology.depth.depth_request``).
-        log.warning("depth_not_kept", error=type(error).__name__)
 
 
 def _fail(analysis: Analysis, error: CodedError) -> bool:

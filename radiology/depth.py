@@ -1,4 +1,4 @@
-"""The file of all grey values: kept after a reading, or made when somebody asks for it.
+"""The file of all grey values: made when somebody first looks at a radiograph.
 
 It is derived: whatever fails here takes nothing from the reading, and the page shows the
 preview.

@@ -9,10 +9,9 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from celery.exceptions import Reject, SoftTimeLimitExceeded
+from celery.exceptions import Reject
 from django.core.files.base import ContentFile
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models.fields.files import FieldFile
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image
@@ -33,7 +32,6 @@ from inference.services import (
     reading_submit,
 )
 from pneumoniapp.errors import CodedError, PermanentError
-from radiology.dicom.depth import decode_depth
 from radiology.models import Radiograph
 from tests.inference.factories import AnalysisFactory, ModelVersionFactory
 from tests.patients.factories import PatientFactory
@@ -129,8 +127,7 @@ def test_the_number_of_queries_of_a_reading_is_pinned(production):
     with CaptureQueriesContext(connection) as queries:
         analysis_run(analysis_id=second.pk)
     statements = [q["sql"].split()[0] for q in queries if "SAVEPOINT" not in q["sql"]]
-    # The last one names the file of full depth, after the reading is committed.
-    assert statements == ["UPDATE", "SELECT", "UPDATE", "UPDATE", "UPDATE"]
+    assert statements == ["UPDATE", "SELECT", "UPDATE", "UPDATE"]
 
 
 @pytest.mark.parametrize("state", ["running", "failed", None])
@@ -374,30 +371,3 @@ def test_every_error_has_a_sentence_that_its_parameters_fill(english):
             params = dict.fromkeys(re.findall(r"%\((\w+)\)", str(error.sentence)), 3)
             assert "%(" not in str(error(**params))
             assert 400 <= error.status < 600
-
-
-def test_the_full_depth_is_kept_once_the_reading_is_written(production):
-    analysis = AnalysisFactory(queued=True)
-    assert analysis_run(analysis_id=analysis.pk)
-    radiograph = Radiograph.objects.get(pk=analysis.radiograph_id)
-    facts, samples = decode_depth(radiograph.depth.read())
-    radiograph.depth.close()
-    assert samples.shape == (facts["rows"], facts["columns"]) == (256, 224)
-
-
-@pytest.mark.parametrize("error", [OSError("disk full"), SoftTimeLimitExceeded()])
-def test_a_full_depth_that_fails_takes_nothing_from_the_reading(production, monkeypatch, error):
-    """The storage fails, or the time is over, only when the third file is saved."""
-
-    def save(self, name, content, save=True):
-        if self.field.name == "depth":
-            raise error
-        return original(self, name, content, save)
-
-    original = FieldFile.save
-    monkeypatch.setattr(FieldFile, "save", save)
-    analysis = AnalysisFactory(queued=True)
-    assert analysis_run(analysis_id=analysis.pk)
-    analysis.refresh_from_db()
-    assert analysis.status == Status.DONE
-    assert not Radiograph.objects.get(pk=analysis.radiograph_id).depth
