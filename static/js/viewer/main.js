@@ -5,26 +5,28 @@ import { fetchPixels } from "./pixels.js";
 import { connectToolbar } from "./toolbar.js";
 import { Viewer } from "./viewer.js";
 
-// Milliseconds between questions for pixels that are not there yet: a reading that has just
-// ended keeps them a moment later by itself; after that the worker is asked for them.
-const WAITS = [400, 800, 1500, 2000, 2000, 3000, 3000, 5000, 5000, 5000, 10000, 10000, 10000];
-const ASK_AFTER = 2;
+// The worker makes the pixels when they are first asked for. Milliseconds before each question
+// whether they are there.
+const WAITS = [250, 250, 500, 1000, 1000, 2000, 2000, 3000, 3000, 5000, 5000, 10000, 10000, 10000];
+// After so many questions the page says what it waits for.
+const SAY_AFTER = 3;
 
 const words = (figure) => figure.querySelector("[data-viewer-words]").dataset;
 
 async function pixelsReady(figure) {
   if (figure.dataset.depthReady === "true") return true;
   const url = figure.dataset.depthState;
+  const ask = async (options) => {
+    const response = await fetch(url, options);
+    if (!response.ok) throw new Error(`full depth: ${response.status}`);
+    return (await response.json()).ready;
+  };
+  if (await ask({ method: "POST", headers: { "X-CSRFToken": figure.dataset.csrf } })) return true;
   for (const [count, wait] of WAITS.entries()) {
     await new Promise((done) => setTimeout(done, wait));
     if (!figure.isConnected) return false;
-    const asking = count === ASK_AFTER;
-    if (asking) note(figure, words(figure).preparing);
-    const response = await fetch(url, asking
-      ? { method: "POST", headers: { "X-CSRFToken": figure.dataset.csrf } }
-      : { headers: { Accept: "application/json" } });
-    if (!response.ok) return false;
-    if ((await response.json()).ready) return true;
+    if (count === SAY_AFTER) note(figure, words(figure).preparing);
+    if (await ask({ headers: { Accept: "application/json" } })) return true;
   }
   return false;
 }
