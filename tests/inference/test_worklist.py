@@ -119,7 +119,7 @@ def test_the_migration_fills_in_what_was_there(doctor, other_doctor, made):
     review_create(analysis=analysis, doctor=doctor, verdict="contested", label="normal")
     review_create(analysis=analysis, doctor=other_doctor, verdict="approved")
     Analysis.objects.update(judgement="", owner=other_doctor, acquired_on=dt.date(1900, 1, 1))
-    import_module("inference.migrations.0004_worklist").fill(apps, None)
+    import_module("inference.migrations.0003_worklist").fill(apps, None)
     for row, judgement in ((analysis, "contested"), (left, "")):
         row.refresh_from_db()
         assert (row.owner, row.judgement) == (doctor, judgement)
