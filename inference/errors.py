@@ -41,6 +41,14 @@ class ReviewLabelMismatchError(PermanentError):
     )
 
 
+class ReportFailedError(PermanentError):
+    """The maker of PDF refused what a report says."""
+
+    code = "report_failed"
+    status = 500
+    sentence = _("The report could not be made. The reading itself is safe.")
+
+
 class AnalysisInterruptedError(PermanentError):
     """The worker was lost in every attempt."""
 

@@ -14,6 +14,8 @@ from . import wording
 from .models import LABELS, Analysis, Certainty, Label
 from .selectors import queue_status
 
+# DICOM PS3.5 A.5: deflated explicit little endian.
+DEFLATED = "1.2.840.10008.1.2.1.99"
 # After so many seconds in the queue the page says that nobody seems to work on it.
 PATIENCE = 10
 # Milliseconds until the next question, by the seconds waited so far.
@@ -130,6 +132,12 @@ class ReadingView:
         if not self.analysis.finished_at:
             return None
         return (self.analysis.finished_at - self.analysis.queued_at).total_seconds()
+
+    @property
+    def dicom_bytes(self) -> int | None:
+        """How large the stored file is; unknown where it is stored inflated."""
+        inflated = self.radiograph.transfer_syntax_uid == DEFLATED
+        return None if inflated else self.radiograph.size
 
     @property
     def warnings(self) -> list[str]:

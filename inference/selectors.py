@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Prefetch, Q
 from django.utils import timezone
 
-from .models import Analysis, AnalysisQuerySet, ModelVersion
+from .models import Analysis, AnalysisQuerySet, ModelVersion, Review
 
 RELATED = ("radiograph__patient", "model_version")
 
@@ -61,6 +61,21 @@ def patient_readings(user, patient) -> AnalysisQuerySet:
         .select_related(*RELATED)
         .filter(radiograph__patient=patient)
         .order_by("-radiograph__acquired_on", "-radiograph_id")
+    )
+
+
+def patient_analyses(user, patient) -> AnalysisQuerySet:
+    """All analyses of ``patient``, those that were replaced included, newest radiograph first.
+
+    With them come their reviews and doctors, the newest review first.
+    """
+    reviews = Review.objects.select_related("doctor").order_by("-created_at", "-pk")
+    return (
+        Analysis.objects.visible_to(user)
+        .filter(radiograph__patient=patient)
+        .select_related(*RELATED)
+        .prefetch_related(Prefetch("reviews", reviews))
+        .order_by("-radiograph__acquired_on", "-radiograph_id", "-queued_at", "-pk")
     )
 
 

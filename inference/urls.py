@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views, views_models, views_new, views_worklist
+from . import views, views_models, views_new, views_report, views_worklist
 
 app_name = "inference"
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
     path("radiographs/<uuid:pk>/status/", views.reading_status, name="status"),
     path("radiographs/<uuid:pk>/result/", views.reading_result, name="result"),
     path("radiographs/<uuid:pk>/retry/", views.reading_retry, name="retry"),
+    path("radiographs/<uuid:pk>/report.pdf", views_report.reading_report_pdf, name="report"),
+    path("patients/<uuid:pk>/report.pdf", views_report.patient_report_pdf, name="patient_report"),
     path("models/<str:name>/<str:version>/", views_models.model_card_page, name="model_card"),
     path("analyses/<uuid:pk>/map.png", views.reading_map, name="map"),
     path("analyses/<uuid:pk>/review/", views.reading_review, name="review"),

@@ -25,3 +25,15 @@ def file_response(file: FieldFile, **options) -> FileResponse:
     except Exception as error:
         log.exception("storage_unavailable")
         raise StorageUnavailableError from error
+
+
+def file_bytes(file: FieldFile) -> bytes:
+    """All of a stored ``file`` that is small; raises what :func:`file_response` raises."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read()
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        log.exception("storage_unavailable")
+        raise StorageUnavailableError from error
