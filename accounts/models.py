@@ -54,6 +54,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     - A doctor has a unique official ``registration_number``; an administrator has none.
     - ``verification`` is moved by administrators alone, through ``accounts.services``.
     - Whether a doctor may work with patients is :attr:`may_practise`, nothing else.
+    - ``mailed_until`` is up to when uploads have been told of by mail.
     - Counting ``session_generation`` up ends every session of the account at once.
     """
 
@@ -105,6 +106,15 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(
         _("language"), max_length=8, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
     )
+    mail_when_read = models.BooleanField(
+        _("e-mail when my radiographs have been read"),
+        default=False,
+        help_text=_(
+            "One mail when all that you sent have been read. It gives numbers only, nothing of "
+            "a patient."
+        ),
+    )
+    mailed_until = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, db_index=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -25,6 +25,7 @@ EDITABLE = frozenset(
         "last_name",
         "registration_number",
         "language",
+        "mail_when_read",
         "is_active",
         "is_staff",
         "is_superuser",
@@ -94,6 +95,8 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
         raise TypeError(f"not editable: {sorted(unknown)}")
     doctor = Doctor.objects.select_for_update().get(pk=doctor.pk)
     old_email = doctor.email
+    if changes.get("mail_when_read") and not doctor.mail_when_read:
+        changes["mailed_until"] = timezone.now()  # what was sent before is no news
     for name, value in changes.items():
         setattr(doctor, name, value)
     doctor.full_clean()
@@ -105,6 +108,14 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
         _end_access(doctor)
     access_record(actor=by, action="update", obj=doctor, request=request)
     return doctor
+
+
+def doctor_mail_claim(*, doctor: Doctor, until: datetime) -> bool:
+    """Whether the caller is the one to mail what happened up to ``until``, and nobody else."""
+    known = Doctor.objects.filter(
+        pk=doctor.pk, mail_when_read=True, mailed_until=doctor.mailed_until
+    )
+    return bool(known.update(mailed_until=until))
 
 
 def doctor_language_set(*, doctor: Doctor, language: str) -> None:

@@ -12,7 +12,7 @@ from django.db import close_old_connections
 
 from pneumoniapp.tasks import idempotent_task
 
-from . import services
+from . import notices, services
 
 # Seconds before a message goes back while the database does not answer.
 DATABASE_PAUSE = 1
@@ -39,3 +39,9 @@ def analyse(analysis_id: str) -> None:
 def sweep() -> None:
     """Put right what lost workers and lost messages left; see ``services.analyses_sweep``."""
     services.analyses_sweep()
+
+
+@idempotent_task(queue="default", hard_limit=300)
+def notify() -> None:
+    """Tell doctors who asked for it that their radiographs have been read."""
+    notices.notices_send()

@@ -172,6 +172,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(seconds=SWEEP_INTERVAL),
         "options": {"queue": "default", "expires": SWEEP_INTERVAL},
     },
+    "notify-doctors": {
+        "task": "inference.tasks.notify",
+        "schedule": timedelta(minutes=1),
+        "options": {"queue": "default", "expires": 60},
+    },
     "purge-accounts": {
         "task": "accounts.tasks.purge",
         "schedule": timedelta(hours=6),

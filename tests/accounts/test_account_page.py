@@ -56,6 +56,16 @@ def test_shows_what_is_known(client, doctor):
     assert doctor.password not in html
 
 
+def test_mails_come_to_who_asks_for_them_and_to_nobody_else(client, doctor):
+    assert not doctor.mail_when_read
+    client.post(URL, facts(mail_when_read="on"))
+    doctor.refresh_from_db()
+    assert doctor.mail_when_read
+    client.post(URL, facts())
+    doctor.refresh_from_db()
+    assert not doctor.mail_when_read
+
+
 def test_names_are_changed_in_their_one_spelling(client, doctor):
     response = client.post(URL, facts(first_name="  E\u0301lodie", last_name="de  La Tour"))
     assert response.url == URL

@@ -49,6 +49,21 @@ def test_a_reading_is_taken_away(open_browser, radiographs, language, theme):
         expect(page.locator("thead").first).to_be_visible()
 
 
+def test_a_doctor_asks_for_mails(open_browser):
+    doctor = open_browser(width=360, theme="dark")
+    page = doctor.page
+    doctor.log_in()
+    page.goto("/account/")
+    page.check("[name=mail_when_read]")
+    doctor.shot("account")
+    page.click("main form:has([name=mail_when_read]) button")
+    expect(page.locator("#messages .alert")).to_be_visible()
+    expect(page.locator("[name=mail_when_read]")).to_be_checked()
+    page.uncheck("[name=mail_when_read]")
+    page.click("main form:has([name=mail_when_read]) button")
+    expect(page.locator("[name=mail_when_read]")).not_to_be_checked()
+
+
 def downloaded(page, selector: str) -> Path:
     with page.expect_download() as download:
         page.locator(selector).first.click()
