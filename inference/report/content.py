@@ -291,15 +291,13 @@ def _chart(chart: Chart) -> dict:
         }
         for series in chart.series
     ]
-    alt = " ".join(
-        f"{series.name}: "
-        + ", ".join(
+    described = []
+    for series in chart.series:
+        values = ", ".join(
             f"{_day(mark.analysis.radiograph.acquired_on)} {percent(mark.value)}"
             for mark in series.marks[-SHORT_HISTORY:]
         )
-        + "."
-        for series in chart.series
-    )
+        described.append(_("%(group)s: %(name)s") % {"group": series.name, "name": values})
     return {
         "kind": "chart",
         "width": WIDTH,
@@ -313,7 +311,7 @@ def _chart(chart: Chart) -> dict:
             for place, (x, day) in enumerate(chart.days)
         ],
         "series": points,
-        "alt": _("Probability of each class over time") + f". {alt}",
+        "alt": ". ".join([_("Probability of each class over time"), *described]) + ".",
         "caption": _("Probability of each class over time")
         + ". "
         + _(

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
+from django.utils import translation
 from pypdf import PdfReader
 
 from inference.explanation import CLEAR_BELOW, map_png
-from inference.models import Review
+from inference.models import Analysis, Review
 from inference.report import content
 from operations.models import AccessEvent
 from tests.accounts.factories import DoctorFactory
@@ -107,6 +108,7 @@ def test_a_report_links_to_the_model_card(doctor_client, read):
 
 
 def test_reports_speak_the_reader_s_language(client_for, doctor, read):
+    read("2023-01-02")
     analysis = read()
     response = client_for(doctor, language="fr").get(reading_url(analysis))
     text = text_of(response)
@@ -114,6 +116,10 @@ def test_reports_speak_the_reader_s_language(client_for, doctor, read):
     assert "85 %" in text
     assert "05/03/2024" in text
     assert document(response).trailer["/Root"]["/Lang"] == "fr"
+    with translation.override("fr"):
+        history = [analysis, *Analysis.objects.exclude(pk=analysis.pk)]
+        chart = content._history(history, 9)["parts"][0]
+    assert "Opacité pulmonaire : 02/01/2023 85 %" in chart["alt"].replace("\u00a0", " ")
 
 
 def test_a_report_is_a_private_file_whose_name_tells_nothing(doctor_client, read, patient):
