@@ -148,7 +148,7 @@ def test_a_network_with_random_weights_gives_another_map():
     image = model_input(chest_pixels(512, 512, bits_stored=8), size)[np.newaxis]
     trained = keras.models.load_model(folder / "model.keras", compile=False)
     own = trained.predict(image, verbose=0)
-    model = build("mobilenetv2", weights=None)
+    model = build("mobilenetv2", weights=None, input_size=size)
     other = with_features(model).predict(image, verbose=0)
     kernels = np.load(folder / "classifier.npy"), model.get_layer(CLASSIFIER).kernel.numpy()
     maps = [
