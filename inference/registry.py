@@ -26,6 +26,9 @@ FORMATS_READ = (1, FACTS_FORMAT)
 SMALLEST_INPUT = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,31}")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
+# Beyond these a calibration is none: all classes alike, or the first one certain.
+_TEMPERATURES = (0.01, 100)
 
 
 def read_facts(directory: Path) -> dict:
@@ -42,7 +45,7 @@ def read_facts(directory: Path) -> dict:
         raise ModelFolderInvalidError(reason="facts.json is not JSON") from error
     try:
         reason = _wrong_fact(facts)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise ModelFolderInvalidError(reason=f"facts.json lacks or misspells {error}") from error
     if reason:
         raise ModelFolderInvalidError(reason=reason)
@@ -67,14 +70,22 @@ def _wrong_fact(facts: dict) -> str:
     if not (isinstance(rows, int) and rows == columns and rows >= SMALLEST_INPUT):
         return "input size is not that of a square"
     temperature = facts["calibration"]["temperature"]
-    if not (math.isfinite(temperature) and temperature > 0):
-        return "temperature is not a positive number"
+    low, high = _TEMPERATURES
+    if isinstance(temperature, bool) or not low <= temperature <= high:
+        return f"temperature is not a number from {low} to {high}"
+    for part in ("metrics", "data", "libraries", "training", "parity", "subgroups"):
+        if not isinstance(facts.get(part, {}), dict):
+            return f"{part} is no mapping"
     if reason := _wrong_certainty(facts) if facts["format"] > 1 else _wrong_limits(facts):
         return reason
-    for key in ("keras", "litert", "classifier", *(["gate"] if facts["format"] > 1 else [])):
+    # All of them are copied, so there are no others.
+    keys = {"keras", "litert", "classifier", *(["gate"] if facts["format"] > 1 else [])}
+    if set(facts["files"]) != keys:
+        return f"files are not {', '.join(sorted(keys))}"
+    for key in sorted(keys):
         entry = facts["files"][key]
-        if Path(entry["name"]).name != entry["name"]:
-            return f"file name of {key} is a path"
+        if not _FILE.fullmatch(entry["name"]) or entry["name"] == "facts.json":
+            return f"file name of {key} is not a plain one"
         if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
             return f"SHA-256 of {key} is malformed"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -42,6 +43,8 @@ class Config:
 
     - ``index``, ``weights``: paths, relative to the data folder. ``weights`` may also be
       ``imagenet`` (downloaded by Keras) or ``none``.
+    - ``data_name``, ``data_terms``: what the model card says of the data; default: as the dataset
+      folder does.
     - ``input_size``: rows and columns of what the network sees.
     - ``initial_run``: a run folder (relative to this program's) whose best weights are the start.
     - ``trainable_from``: the first layer of the backbone that learns; ``all`` for all.
@@ -66,6 +69,8 @@ class Config:
     version: str
     architecture: str
     index: str
+    data_name: str = ""
+    data_terms: str = ""
     weights: str = "none"
     initial_run: str = ""
     trainable_from: str = "all"
@@ -104,7 +109,7 @@ class Config:
         """
         try:
             values = yaml.safe_load(path.read_text())
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise ConfigInvalidError(reason=f"{path.name} cannot be read") from error
         if not isinstance(values, dict):
             raise ConfigInvalidError(reason="it is no mapping")
@@ -117,7 +122,7 @@ class Config:
         """The configuration with ``values``; raises :class:`ConfigInvalidError`."""
         values, known = dict(values), {field.name: field for field in fields(cls)}
         if unknown := set(values) - set(known):
-            raise ConfigInvalidError(reason=f"unknown: {', '.join(sorted(unknown))}")
+            raise ConfigInvalidError(reason=f"unknown: {', '.join(sorted(map(str, unknown)))}")
         for name, value in values.items():
             if not _is(value, known[name].type):
                 raise ConfigInvalidError(reason=f"{name} must be {known[name].type}")
@@ -147,6 +152,11 @@ class Config:
             "distillation_weight is from 0 to 1": not 0 <= self.distillation_weight <= 1,
             "teacher_flips needs teachers": self.teacher_flips and not self.teachers,
             "epochs and batch_size must be 1 at least": min(self.epochs, self.batch_size) < 1,
+            "seed must be 0 at least": self.seed < 0,
+            "learning_rate must be a number above 0": not 0 < self.learning_rate < math.inf,
+            "dropout, mixup and masked_share are from 0 to 1": not all(
+                0 <= share <= 1 for share in (self.dropout, self.mixup, self.masked_share)
+            ),
         }
         for reason, holds in wrong.items():
             if holds:

@@ -121,6 +121,7 @@ def read_dataset(index: Path, *, split: str = "") -> Dataset:
         sha256 = hashlib.sha256(content).hexdigest()
         if row.get("sha256", sha256) != sha256:
             raise DatasetInvalidError(reason=f"{row['file']} is not what its checksum says")
+        row["sha256"] = sha256
         fingerprint.add(row, sha256)
         here = images[row["split"]]
         room -= image.nbytes
@@ -128,6 +129,8 @@ def read_dataset(index: Path, *, split: str = "") -> Dataset:
             here.held[len(here)] = image
         here.paths.append(path)
         cases[row["split"]].append(row)
+    # Again, now that the images are known: one file under two names is one image.
+    check_for_leak(rows)
     return Dataset(
         {name: _split(images[name], found) for name, found in cases.items()},
         fingerprint.hexdigest(),

@@ -21,12 +21,22 @@ from .predictions import network_inputs, predict_splits
 from .runs import claim, libraries, revision, what_was_done
 from .teachers import trained_network
 
-TERMS = (
-    "Radiographs: NIH Chest X-ray dataset, National Institutes of Health Clinical Center; Wang et "
-    "al., ChestX-ray8, CVPR 2017 (attribution asked for). Labels: RSNA Pneumonia Detection "
-    "Challenge; Shih et al., Radiology: Artificial Intelligence 2019 (research and education)."
-)
 PARITY_IMAGES = 64
+
+
+def source_facts(config: Config) -> dict[str, str]:
+    """Name and terms of the data: as the configuration says, else as its dataset folder does.
+
+    An index of one's own is called as its folder, and nothing is said of its terms.
+    """
+    index = config.index_path
+    folder = index if index.is_dir() else index.parent
+    stated = folder / "dataset.json"
+    known = json.loads(stated.read_text("utf-8")) if stated.is_file() else {}
+    found = {"name": config.data_name or known.get("name") or folder.resolve().name}
+    if terms := config.data_terms or known.get("terms"):
+        found["terms"] = terms
+    return found
 
 
 def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> Path:
@@ -72,10 +82,9 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
         **found,
         "metrics": metrics,
         "data": {
-            "name": "RSNA Pneumonia Detection Challenge 2018 (a part)",
+            **source_facts(config),
             "fingerprint": dataset.fingerprint,
             "counts": dataset.counts,
-            "terms": TERMS,
             **population_facts(dataset),
             **further_facts(config),
         },

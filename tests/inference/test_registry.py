@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -75,6 +76,11 @@ def test_other_content_under_the_same_name_is_refused(shipped, folder_like):
         {"input_size": [8, 8]},
         {"input_size": 256},
         {"calibration": {"temperature": 0}},
+        {"calibration": {"temperature": True}},
+        {"calibration": {"temperature": 10**400}},
+        {"calibration": {"temperature": 1e-320}},
+        {"metrics": "x"},
+        {"data": [1]},
         {"calibration": {}},
         {"format": 1, "thresholds": {"certainty": {"high": 0.5, "moderate": 0.9}}},
         {"files": {}},
@@ -120,6 +126,24 @@ def test_the_gate_belongs_to_the_version(folder_with_sets, settings):
     copied.write_bytes(b"another gate")
     with pytest.raises(ModelUnusableError):
         engine_for(version.pk)
+
+
+@pytest.mark.parametrize("name", ["../../escaped.txt", "..", "", "a/b", "facts.json"])
+def test_nothing_but_the_files_of_a_model_is_copied(folder_with_sets, settings, name):
+    folder = folder_with_sets(version="9")
+    facts = json.loads((folder / "facts.json").read_text())
+    content = b"not a model"
+    (folder.parent.parent / "escaped.txt").write_bytes(content)
+    facts["files"]["x"] = {"name": name, "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelFolderInvalidError, match="files are not"):
+        model_register(directory=folder)
+    facts["files"].pop("x")
+    facts["files"]["classifier"]["name"] = name
+    (folder / "facts.json").write_text(json.dumps(facts))
+    with pytest.raises(ModelFolderInvalidError, match="file name of classifier"):
+        model_register(directory=folder)
+    assert not ModelVersion.objects.exists()
 
 
 def test_a_file_named_outside_the_folder_is_refused(folder_like, shipped):

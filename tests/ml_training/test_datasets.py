@@ -145,6 +145,16 @@ def test_a_patient_in_two_splits_is_an_error(tmp_path):
         read_dataset(tmp_path / "index.csv")
 
 
+def test_an_image_of_two_patients_in_two_splits_is_an_error(tmp_path):
+    rows = synthetic_rows(tmp_path)
+    assert rows[0]["split"] != rows[-1]["split"]
+    rows[0]["file"] = rows[-1]["file"]
+    write_index(tmp_path, rows)
+
+    with pytest.raises(SplitLeakError):
+        read_dataset(tmp_path / "index.csv")
+
+
 @pytest.mark.parametrize(
     "change", [{"label": "Normal"}, {"split": "dev"}, {"file": "images/absent.png"}]
 )

@@ -125,6 +125,10 @@ def test_an_export_that_differs_is_refused(trained, tmp_path, monkeypatch):
         ({"architecture": "vgg"}, "vgg"),
         ({"trainable_from": "block_99"}, "block_99"),
         ({"weights": "absent.h5"}, "absent"),
+        ({"seed": -1}, "seed"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"dropout": 1.5}, "dropout"),
     ],
 )
 def test_says_what_is_wrong_with_a_configuration(configured, tmp_path, change, reason):
@@ -133,6 +137,31 @@ def test_says_what_is_wrong_with_a_configuration(configured, tmp_path, change, r
 
     with pytest.raises(CommandError, match=reason):
         call_command("train", path, run=tmp_path / "run", verbosity=0)
+
+
+def test_a_model_says_of_its_data_what_is_known_of_it(configured, tmp_path):
+    from dataclasses import replace
+
+    from ml_training.finishing import source_facts
+
+    folder, config = configured
+    config = Config.read(config)
+    assert source_facts(config) == {"name": folder.name}, "nothing is known of its terms"
+    index = tmp_path / "ours"
+    index.mkdir()
+    (index / "dataset.json").write_text('{"name": "Ours", "terms": "Ask us."}')
+    config = replace(config, index=str(index))
+    assert source_facts(config) == {"name": "Ours", "terms": "Ask us."}
+    stated = replace(config, data_name="Theirs", data_terms="Free.")
+    assert source_facts(stated) == {"name": "Theirs", "terms": "Free."}
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"5: 1", b"name: [", b"- a list"])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path, content):
+    path = tmp_path / "wrong.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigInvalidError):
+        Config.read(path)
 
 
 def test_a_configuration_must_be_a_mapping(tmp_path):
