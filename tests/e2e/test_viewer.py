@@ -145,10 +145,10 @@ def test_a_doctor_looks_closely(open_browser, read, renderer):
     drag(page, round(100 * scale), 0)
     text = page.locator("[data-viewer-note]").inner_text()
     assert float(re.search(r"([\d.]+)\s*mm", text)[1]) == pytest.approx(20, abs=0.4)
-    assert page.evaluate(OVERLAY) > 50
+    page.wait_for_function(f"() => ({OVERLAY})() > 50")
     doctor.shot(f"measured-{renderer}")
     pane.press("x")
-    assert page.evaluate(OVERLAY) == 0
+    page.wait_for_function(f"() => ({OVERLAY})() === 0")  # drawn with the next frame
 
     # Magnifier, map and help.
     pane.press("g")
