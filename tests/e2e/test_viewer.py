@@ -136,8 +136,10 @@ def test_a_doctor_looks_closely(open_browser, read, renderer):
     assert page.evaluate(GREY) == pytest.approx(before, abs=0.5)
 
     # A length: 0.2 mm a pixel, so 100 pixels of the image are 20 mm.
+    still = pane.bounding_box()
     page.get_by_role("button", name="Measure a length").click()
     expect(page.locator("[data-viewer-note]")).to_contain_text("Lengths hold at the detector")
+    assert pane.bounding_box() == still  # the sentence comes without moving the image
     scale = page.evaluate(
         "() => { const v = document.querySelector('[data-depth]').viewer;"
         " return v.zoomed / devicePixelRatio; }"
