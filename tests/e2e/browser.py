@@ -25,11 +25,18 @@ class Doctor:
         self.expected_status: set[int] = set()
         # What the console may say.
         self.expected_words: set[str] = set()
-        context.add_cookies([{"name": "django_language", "value": language, "url": url}])
+        self.context, self.url = context, url
+        self.speak(language)
         self.page: Page = context.new_page()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.wrong.append(f"page error: {error}"))
         self.page.on("response", self._response)
+
+    def speak(self, language: str) -> None:
+        """From the next page on, as if the language had been switched."""
+        self.language = language
+        cookie = {"name": "django_language", "value": language, "url": self.url}
+        self.context.add_cookies([cookie])
 
     def _console(self, message) -> None:
         # Statuses are judged by _response, which knows which ones are expected.
@@ -59,12 +66,17 @@ class Doctor:
         assert self.page.locator("h1").count() == 1
         assert self.page.locator("html").get_attribute("lang") == self.language
 
-    def log_in(self, email: str = DEMO[0], password: str = DEMO[1]) -> None:
+    def log_in(
+        self,
+        email: str = DEMO[0],
+        password: str = DEMO[1],
+        onto: str | re.Pattern = "**/radiographs/",
+    ) -> None:
         self.page.goto("/accounts/login/")
         self.page.fill("[name=login]", email)
         self.page.fill("[name=password]", password)
         self.page.click("main form button")
-        self.page.wait_for_url("**/radiographs/")
+        self.page.wait_for_url(onto)
 
     def new_patient(self, identifier: str, sex: str = "F", birth_date: str = "1950-03-02") -> None:
         self.page.check("#patient-new")

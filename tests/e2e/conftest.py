@@ -67,7 +67,9 @@ def open_browser(chromium, stack, request):
     """``open_browser(language="en", width=1280, theme="light", ...)``: a doctor's browser."""
     doctors = []
 
-    def make(*, language: str = "en", width: int = 1280, theme: str = "light", **options) -> Doctor:
+    def make(
+        *, language: str = "en", width: int = 1280, theme: str = "light", name: str = "", **options
+    ) -> Doctor:
         context = chromium.new_context(
             base_url=stack.url,
             viewport={"width": width, "height": 900},
@@ -76,8 +78,8 @@ def open_browser(chromium, stack, request):
             **options,
         )
         context.set_default_timeout(20_000)
-        name = re.sub(r"\W+", "-", request.node.name).strip("-")
-        doctor = Doctor(context, stack.url, language, SHOTS / name)
+        folder = re.sub(r"\W+", "-", f"{request.node.name} {name}").strip("-")
+        doctor = Doctor(context, stack.url, language, SHOTS / folder)
         doctors.append(doctor)
         return doctor
 

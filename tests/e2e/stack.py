@@ -30,15 +30,25 @@ class Stack:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
+    def variables(self) -> dict[str, str]:
+        """The environment of every process that works on this folder."""
+        own = ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
+        kept = {name: value for name, value in os.environ.items() if name not in own}
+        return kept | {"VAR_DIR": str(self.folder / "var")}
+
+    def manage(self, *arguments: str) -> str:
+        """What ``manage.py`` prints, on this folder's database."""
+        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.variables(), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(arguments[:1])} failed:\n{done.stderr}")
+        return done.stdout
+
     def start(self) -> None:
-        variables = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
-        }
-        variables |= {
+        variables = self.variables() | {
             "PORT": str(self.port),
-            "VAR_DIR": str(self.folder / "var"),
             "EMAIL_URL": f"filemail:///{self.mails}",
             "WEB_CONCURRENCY": "1",
             "WORKER_CONCURRENCY": "1",

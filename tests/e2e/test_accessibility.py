@@ -1,0 +1,110 @@
+"""WCAG 2.2 A and AA on every page, in both languages and both themes, as axe-core sees it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Page
+
+from tests.access_routes import ALLAUTH, PAGES
+from tests.accounts.factories import PASSWORD
+from tests.e2e.browser import Doctor
+from tests.e2e.pages import NO_PAGE, WALK, Stop
+from tests.e2e.world import World
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa"]
+# A colour half-way from one theme to the other is nobody's.
+STILL = {"reduced_motion": "reduce"}
+RUN = """async (rules) => {
+    const {violations} = await axe.run(
+        document, {runOnly: rules, resultTypes: ["violations"], elementRef: false});
+    return violations.map(({id, nodes}) => [id, nodes.map(
+        (node) => [node.target.join(" "), node.any.concat(node.all, node.none)[0]?.message])]);
+}"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds on ``page`` as it stands, a line each.
+
+    The script comes in beside the page, through the browser's own protocol: the page's
+    Content-Security-Policy stays as it is.
+    """
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE)
+    return [
+        f"{rule}: {target} ({message})"
+        for rule, nodes in page.evaluate(RUN, RULES)
+        for target, message in nodes
+    ]
+
+
+def visit(doctor: Doctor, stop: Stop, world: World, languages=("fr", "en")) -> list[str]:
+    """Every fault of ``stop`` in both themes of each of ``languages``."""
+    page = doctor.page
+    doctor.expected_status = {stop.status, 422}
+    found = []
+    for language in languages:
+        doctor.speak(language)
+        page.emulate_media(color_scheme="light")
+        page.goto(stop.address(world))
+        page.wait_for_selector(stop.ready)
+        if stop.then:
+            stop.then(page)
+        assert page.locator("html").get_attribute("lang") == language, stop
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_selector(f"html[data-bs-theme={theme}]", state="attached")
+            found += [f"{stop}, {language}, {theme}: {fault}" for fault in violations(page)]
+    return found
+
+
+@pytest.fixture
+def world(stack, radiographs, undecodable):
+    return World.build(stack, radiographs(2), undecodable)
+
+
+def test_no_page_breaks_a_rule(open_browser, world):
+    found = []
+    for who in ("nobody", *world.emails):
+        stops = [stop for stop in WALK if stop.who == who]
+        if not stops:
+            continue
+        doctor = open_browser(name=who, **STILL)
+        if who != "nobody":
+            doctor.log_in(
+                world.emails[who], PASSWORD, onto=re.compile(r"/(radiographs|account/|admin)")
+            )
+        for stop in stops:
+            found += visit(doctor, stop, world)
+    assert not found, "\n".join(found)
+
+
+def test_a_reading_that_waits_breaks_no_rule(open_browser, world, stack, radiographs):
+    doctor = open_browser(**STILL)
+    doctor.log_in(world.emails["doctor"], PASSWORD)
+    with stack.no_worker(), world.api() as api:
+        sent = world.send(api, radiographs(1)[0], wait=False, patient=world.patients[0])
+        waiting = Stop(
+            "inference:reading", args=lambda world: [sent["id"]], ready="#reading-panel .waiting"
+        )
+        found = visit(doctor, waiting, world)
+    assert not found, "\n".join(found)
+
+
+def test_every_route_is_a_page_of_the_walk_or_no_page():
+    routes = {route.name for route in PAGES if route.method == "GET"} | set(ALLAUTH)
+    visited = {stop.name for stop in WALK} - {"not found"}
+    assert not visited & set(NO_PAGE)
+    assert visited | set(NO_PAGE) == routes
+
+
+def test_a_fault_would_be_found(open_browser):
+    page = open_browser(**STILL).page
+    page.goto("/")
+    page.evaluate("document.querySelector('h1').style.color = '#eee'")
+    page.evaluate("document.querySelector('.brand img').removeAttribute('alt')")
+    assert {line.partition(":")[0] for line in violations(page)} == {"color-contrast", "image-alt"}

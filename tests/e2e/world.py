@@ -1,0 +1,89 @@
+"""What the walks over all pages find: accounts of each kind, and readings of one doctor."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.accounts.factories import PASSWORD
+from tests.e2e.stack import Stack
+
+# Made in the application's own database, since nobody signs up as suspended.
+ACCOUNTS = """
+import json
+from accounts.tokens import token_create
+from accounts.models import Doctor
+from inference.models import ModelVersion
+from tests.accounts.factories import AdminFactory, DoctorFactory, rpps
+base = 5_000_000 + Doctor.objects.count()
+made = {}
+for place, kind in enumerate(("doctor", "new", "suspended")):
+    made[kind] = DoctorFactory(
+        email=f"{kind}{base}@example.org",
+        registration_number=rpps(base + place),
+        suspended=kind == "suspended",
+    ).email
+made["admin"] = AdminFactory(email=f"admin{base}@example.org").email
+token_create(doctor=Doctor.objects.get(email=made["doctor"]))
+model = ModelVersion.objects.order_by("-registered_at").first()
+made["model"] = [model.name, model.version]
+print("MADE", json.dumps(made))
+"""
+
+
+@dataclass
+class World:
+    """Addresses by role (``doctor``, ``new``, ``suspended``, ``admin``) and keys of objects."""
+
+    stack: Stack
+    emails: dict[str, str] = field(default_factory=dict)
+    model: list[str] = field(default_factory=list)
+    patients: list[str] = field(default_factory=list)
+    radiographs: list[str] = field(default_factory=list)
+    failed: str = ""
+
+    @classmethod
+    def build(cls, stack: Stack, files: list[Path], broken: Path | None = None) -> World:
+        """Accounts, and ``files`` read as radiographs of one patient of the doctor's."""
+        world = cls(stack)
+        done = stack.manage("shell", "--command", ACCOUNTS)
+        made = json.loads(next(x for x in done.splitlines() if x.startswith("MADE"))[5:])
+        world.model = made.pop("model")
+        world.emails = made
+        person = {"patient_identifier": "IPP-2041", "birth_date": "1957-11-02", "sex": "F"}
+        with world.api() as api:
+            for number, file in enumerate(files):
+                day = {"acquired_on": f"2024-0{1 + number % 9}-12"}
+                world.radiographs.append(world.send(api, file, **person, **day)["id"])
+            if broken:
+                world.failed = world.send(api, broken, **person, acquired_on="2024-10-01")["id"]
+        return world
+
+    @contextlib.contextmanager
+    def api(self) -> Iterator[httpx.Client]:
+        """A client of the API with the doctor's token."""
+        with httpx.Client(base_url=f"{self.stack.url}/api/v1", timeout=60) as api:
+            credentials = {"email": self.emails["doctor"], "password": PASSWORD}
+            answer = api.post("/auth/token/", json=credentials)
+            api.headers["Authorization"] = f"Token {answer.json()['token']}"
+            yield api
+
+    def send(self, api: httpx.Client, file: Path, *, wait: bool = True, **values: str) -> dict:
+        """The radiograph as the API tells of it, read unless ``wait`` is false."""
+        with file.open("rb") as content:
+            answer = api.post("/radiographs/", data=values, files={"file": content})
+        assert answer.status_code == 202, answer.text
+        found = answer.json()
+        if found["patient"]["id"] not in self.patients:
+            self.patients.append(found["patient"]["id"])
+        deadline = time.monotonic() + 60
+        while wait and found["status"] in ("queued", "running"):
+            assert time.monotonic() < deadline, "no reading within a minute"
+            found = api.get(f"/radiographs/{found['id']}/", params={"wait": 10}).json()
+        return found
