@@ -155,11 +155,34 @@ class AnalysisAdmin(ReadOnlyAdmin):
 
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "analysis", "doctor", "verdict", "label")
+    list_display = (
+        "created_at",
+        "analysis",
+        "doctor",
+        "verdict",
+        "label",
+        "reason",
+        "counts",
+    )
     list_select_related = ("analysis", "doctor")
-    list_filter = ("verdict",)
+    list_filter = ("verdict", "reason", ("is_current", admin.EmptyFieldListFilter))
     ordering = ("-created_at", "-pk")
     raw_id_fields = ("analysis",)
+    fields = (
+        "analysis",
+        "doctor",
+        "verdict",
+        "label",
+        "reason",
+        "comment",
+        "created_at",
+        "counts",
+    )
+
+    @admin.display(boolean=True, description=_("counts"))
+    def counts(self, review: Review) -> bool:
+        """Whether it is its doctor's newest judgement of that analysis."""
+        return bool(review.is_current)
 
     def get_queryset(self, request):
         visible = Analysis.objects.visible_to(request.user)

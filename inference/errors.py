@@ -41,6 +41,39 @@ class ReviewLabelMismatchError(PermanentError):
     )
 
 
+class ReviewReasonMissingError(PermanentError):
+    """Who contests a reading says why."""
+
+    code = "review_reason_missing"
+    sentence = _("Say why you contest the reading: choose a reason.")
+    field = "reason"
+
+
+class ReviewReasonUnexpectedError(PermanentError):
+    """Reasons are for contesting."""
+
+    code = "review_reason_unexpected"
+    sentence = _("To approve a reading, give no reason.")
+    field = "reason"
+
+
+class ReviewReasonMismatchError(PermanentError):
+    """The classes say whether an opacity was missed, or named where there is none."""
+
+    code = "review_reason_mismatch"
+    status = 409
+    sentence = _("This reason does not fit the two classes: choose another reason or class.")
+    field = "reason"
+
+
+class ReviewCommentMissingError(PermanentError):
+    """“Other” alone says nothing."""
+
+    code = "review_comment_missing"
+    sentence = _("Say in the comment what the other reason is.")
+    field = "comment"
+
+
 class ReportFailedError(PermanentError):
     """The maker of PDF refused what a report says."""
 

@@ -10,7 +10,9 @@ from patients.forms import DATE_FORMATS, DateInput
 from patients.models import Patient
 from patients.selectors import patient_find
 
+from .errors import ReviewReasonMissingError
 from .models import Analysis, Label, Review
+from .review_services import reasons_for
 from .wording import SHORT_CERTAINTY, question
 
 NEW_PATIENT = "new"
@@ -112,37 +114,44 @@ class ReadingFilterForm(forms.Form):
 
 
 class ReviewForm(forms.Form):
-    """A doctor's judgement of a finished reading."""
+    """A doctor's judgement of a finished reading: agreed with by one button, or contested."""
 
     verdict = forms.ChoiceField(
-        label=_("Do you agree with the class?"),
-        choices=[
-            (Review.Verdict.APPROVED, _("I agree")),
-            (Review.Verdict.CONTESTED, _("I contest it")),
-        ],
-        widget=forms.RadioSelect,
+        choices=Review.Verdict.choices,
+        widget=forms.HiddenInput,
         error_messages={"required": _("Say whether you agree.")},
     )
     label = forms.ChoiceField(label=_("The right class"), required=False)
+    reason = forms.ChoiceField(label=_("Why"), required=False)
     comment = forms.CharField(
         label=_("Comment"),
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=_("Name no patient here."),
+        help_text=_("Needed where the reason is “Other”. Name no patient here."),
     )
 
     def __init__(self, *args, analysis: Analysis, **kwargs):
         super().__init__(*args, **kwargs)
         self.analysis = analysis
         others = [choice for choice in Label.choices if choice[0] != analysis.label]
-        self.fields["verdict"].label = question(analysis) if analysis.label else ""
+        fitting = reasons_for(analysis.label)
+        reasons = [choice for choice in Review.Reason.choices if choice[0] in fitting]
         self.fields["label"].choices = [("", _("Choose…")), *others]
+        self.fields["reason"].choices = [("", _("Choose…")), *reasons]
+
+    @property
+    def question(self) -> str:
+        return question(self.analysis) if self.analysis.label else ""
 
     def clean(self) -> dict:
         data = super().clean()
         if data.get("verdict") == Review.Verdict.APPROVED:
             data["label"] = self.analysis.label
-        elif data.get("verdict") and not data.get("label") and "label" not in self.errors:
-            self.add_error("label", ValidationError(_("Choose the right class."), code="required"))
+        elif data.get("verdict"):
+            if not data.get("label") and "label" not in self.errors:
+                missing = ValidationError(_("Choose the right class."), code="required")
+                self.add_error("label", missing)
+            if not data.get("reason") and "reason" not in self.errors:
+                self.add_error("reason", str(ReviewReasonMissingError()))
         return data

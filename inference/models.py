@@ -327,11 +327,25 @@ class Analysis(models.Model):
 
 
 class Review(models.Model):
-    """A doctor's judgement of one analysis. A change of mind adds a row; none is edited."""
+    """A doctor's judgement of one analysis. A change of mind adds a row; none is edited.
+
+    - ``is_current`` is ``True`` on the newest judgement of a doctor, the one that counts,
+      and ``NULL`` on the earlier ones; a unique index keeps it single.
+    - ``reason`` says why a reading is contested; an approval has none.
+    """
 
     class Verdict(models.TextChoices):
         APPROVED = "approved", _("Approved")
         CONTESTED = "contested", _("Contested")
+
+    class Reason(models.TextChoices):
+        WRONG_PLACE = "wrong_place", _("The model looked at the wrong place")
+        MISSED_OPACITY = "missed_opacity", _("It missed an opacity")
+        NOT_PNEUMONIA = "not_pneumonia", _("The opacity is not pneumonia")
+        ARTEFACT = "artefact", _("Artefact or device")
+        IMAGE_QUALITY = "image_quality", _("Quality of the image")
+        WRONG_IMAGE = "wrong_image", _("Wrong patient or view")
+        OTHER = "other", _("Other, said in the comment")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     analysis = models.ForeignKey(
@@ -345,15 +359,22 @@ class Review(models.Model):
     )
     verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict.choices)
     label = models.CharField(_("the doctor's class"), max_length=16, choices=Label.choices)
+    reason = models.CharField(_("reason"), max_length=16, choices=Reason.choices, blank=True)
     comment = models.TextField(
         _("comment"), max_length=2000, blank=True, validators=[MaxLengthValidator(2000)]
     )
+    is_current = models.BooleanField(_("counts"), null=True, default=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
         verbose_name = _("review")
         verbose_name_plural = _("reviews")
         ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["analysis", "doctor", "is_current"], name="review_current_unique"
+            )
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

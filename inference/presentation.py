@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from radiology.warnings import warning_sentence, warnings_now
 
 from . import wording
-from .models import LABELS, Analysis, Certainty, Label
+from .models import LABELS, Analysis, Certainty, Label, Review
 from .selectors import queue_status
 
 # DICOM PS3.5 A.5: deflated explicit little endian.
@@ -34,8 +34,9 @@ class Bar:
 class ReadingView:
     """What the templates ask about one analysis; nothing is read before it is asked."""
 
-    def __init__(self, analysis: Analysis):
+    def __init__(self, analysis: Analysis, doctor=None):
         self.analysis = analysis
+        self.doctor = doctor
         self.radiograph = analysis.radiograph
         self.patient = analysis.radiograph.patient
 
@@ -146,3 +147,11 @@ class ReadingView:
     @cached_property
     def reviews(self) -> list:
         return list(self.analysis.reviews.select_related("doctor").order_by("-created_at", "-pk"))
+
+    @property
+    def own_review(self) -> Review | None:
+        """The judgement of the doctor who looks at the page that counts."""
+        if self.doctor is None:
+            return None
+        mine = (one for one in self.reviews if one.doctor_id == self.doctor.pk)
+        return next((one for one in mine if one.is_current), None)

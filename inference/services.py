@@ -29,14 +29,13 @@ from radiology.services import radiograph_stored
 from .errors import (
     AnalysisInProgressError,
     AnalysisInterruptedError,
-    AnalysisNotDoneError,
     AnalysisNotRetriableError,
     AnalysisTimedOutError,
     NoModelInProductionError,
-    ReviewLabelMismatchError,
 )
 from .model_services import model_promote, model_register, model_rollback
-from .models import Analysis, ModelVersion, Review
+from .models import Analysis, ModelVersion
+from .review_services import review_create
 
 __all__ = [
     "Reading",
@@ -355,30 +354,3 @@ def _messages_waiting() -> int:
             queue=QUEUES[analyse.name], durable=True, auto_delete=False
         )
     return declared.message_count
-
-
-def review_create(
-    *, analysis: Analysis, doctor, verdict: str, label: str = "", comment: str = "", request=None
-) -> Review:
-    """Record a doctor's judgement of a finished analysis; earlier reviews are kept.
-
-    To approve is to give the analysis's own class (or none), to contest another one.
-    Raises :class:`AnalysisNotDoneError`, :class:`ReviewLabelMismatchError` or ``ValidationError``.
-    """
-    if analysis.status != Status.DONE:
-        raise AnalysisNotDoneError
-    approved = verdict == Review.Verdict.APPROVED
-    if approved and not label:
-        label = analysis.label
-    if approved != (label == analysis.label):
-        raise ReviewLabelMismatchError
-    review = Review(
-        analysis=analysis, doctor=doctor, verdict=verdict, label=label, comment=comment.strip()
-    )
-    review.full_clean(exclude=["analysis", "doctor"])
-    with transaction.atomic():
-        # First: it locks the row, so that the newest review and the judgement are one.
-        Analysis.objects.filter(pk=analysis.pk, owner=doctor).update(judgement=verdict)
-        review.save(force_insert=True)
-        access_record(actor=doctor, action="create", obj=review, request=request)
-    return review

@@ -57,7 +57,7 @@ def reading_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _render_reading(request, analysis, review_form=None, status: int = 200) -> HttpResponse:
     context = {
-        "reading": ReadingView(analysis),
+        "reading": ReadingView(analysis, request.user),
         "review_form": review_form or ReviewForm(analysis=analysis),
         "known": request.GET.get("known", ""),
     }
@@ -71,7 +71,7 @@ def reading_viewer(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The radiograph of one reading as large as the window."""
     analysis = _analysis_or_404(request, pk)
     access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
-    return render(request, "readings/viewer.html", {"reading": ReadingView(analysis)})
+    return render(request, "readings/viewer.html", {"reading": ReadingView(analysis, request.user)})
 
 
 @require_GET
@@ -84,7 +84,7 @@ def reading_status(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     next question comes back, so that a screen reader is not told the same thing twice.
     """
     analysis = _analysis_or_404(request, pk)
-    reading = ReadingView(analysis)
+    reading = ReadingView(analysis, request.user)
     changed = request.GET.get("shown") != reading.state
     if changed and analysis.is_finished:
         access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
@@ -139,7 +139,7 @@ def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
                 analysis=analysis, doctor=request.user, request=request, **form.cleaned_data
             )
         except CodedError as error:
-            form.add_error(None, str(error))
+            form.add_error(getattr(error, "field", None), str(error))
         else:
             messages.success(request, _("Your judgement is recorded."))
             return redirect("inference:reading", analysis.radiograph_id)

@@ -123,7 +123,12 @@ REVIEW_SENT = [
     OpenApiExample("Approve", value={"verdict": "approved"}, request_only=True),
     OpenApiExample(
         "Contest",
-        value={"verdict": "contested", "label": "normal", "comment": "An old scar."},
+        value={
+            "verdict": "contested",
+            "label": "not_normal",
+            "reason": "not_pneumonia",
+            "comment": "An old scar.",
+        },
         request_only=True,
     ),
 ]

@@ -258,14 +258,37 @@ class ReviewInputSerializer(StrictSerializer):
         required=False,
         help_text="The right class. Needed to contest; to approve, it is the analysis's own.",
     )
+    reason = StrictChoiceField(
+        choices=Review.Reason.choices,
+        required=False,
+        help_text="Why. Needed to contest, and not to be sent to approve. `missed_opacity` is for "
+        "readings of another class than the right one, `lung_opacity`; `not_pneumonia` for "
+        "readings of the class `lung_opacity`; `other` needs a comment.",
+    )
     comment = StrictCharField(
         required=False, allow_blank=True, max_length=2000, help_text="Name no patient here."
     )
 
     schema_rules = {
         "anyOf": [
-            {"properties": {"verdict": {"enum": [Review.Verdict.APPROVED.value]}}},
-            {"required": ["label"]},
+            {
+                "properties": {"verdict": {"enum": [Review.Verdict.APPROVED.value]}},
+                "not": {"required": ["reason"]},
+            },
+            {
+                "properties": {
+                    "verdict": {"enum": [Review.Verdict.CONTESTED.value]},
+                    "reason": {"not": {"enum": [Review.Reason.OTHER.value]}},
+                },
+                "required": ["label", "reason"],
+            },
+            {
+                "properties": {
+                    "verdict": {"enum": [Review.Verdict.CONTESTED.value]},
+                    "comment": {"pattern": r"\S"},
+                },
+                "required": ["label", "reason", "comment"],
+            },
         ]
     }
 
@@ -280,12 +303,33 @@ class ReviewSerializer(serializers.ModelSerializer):
     """A doctor's judgement of one analysis. None is ever changed; the newest counts."""
 
     analysis = serializers.UUIDField(source="analysis_id", read_only=True)
+    reason = serializers.SerializerMethodField(help_text="Why it is contested; else `null`.")
+    is_current = serializers.SerializerMethodField(
+        help_text="Whether it is its doctor's newest judgement of this analysis."
+    )
     mine = serializers.SerializerMethodField(help_text="Whether you wrote it.")
 
     class Meta:
         model = Review
-        fields = ["id", "analysis", "verdict", "label", "comment", "mine", "created_at"]
+        fields = [
+            "id",
+            "analysis",
+            "verdict",
+            "label",
+            "reason",
+            "comment",
+            "is_current",
+            "mine",
+            "created_at",
+        ]
         read_only_fields = fields
+
+    @extend_schema_field(serializers.ChoiceField(choices=Review.Reason.choices, allow_null=True))
+    def get_reason(self, review: Review) -> str | None:
+        return review.reason or None
+
+    def get_is_current(self, review: Review) -> bool:
+        return bool(review.is_current)
 
     def get_mine(self, review: Review) -> bool:
         return review.doctor_id == self.context["request"].user.pk

@@ -44,7 +44,14 @@ class AnalysisViewSet(ApiViewSet):
         "list": ("not_found",),
         "map": ("not_ready", "storage_unavailable"),
         "retry": ("analysis_not_retriable",),
-        "review": ("analysis_not_done", "review_label_mismatch"),
+        "review": (
+            "analysis_not_done",
+            "review_label_mismatch",
+            "review_reason_missing",
+            "review_reason_unexpected",
+            "review_reason_mismatch",
+            "review_comment_missing",
+        ),
     }
 
     def get_queryset(self):
@@ -112,7 +119,7 @@ class AnalysisViewSet(ApiViewSet):
         operation_id="analyses_reviews_create",
         summary="Approve or contest an analysis",
         description="To approve is to give the analysis's own class, or none; to contest, "
-        "another one. Earlier reviews are kept; the newest counts.",
+        "another one and a reason. Earlier reviews are kept; the newest counts.",
         request=ReviewInputSerializer,
         responses={201: ReviewSerializer},
         examples=REVIEW_SENT,

@@ -212,7 +212,7 @@ def _judgements(reviews: Sequence[Review]) -> list[dict]:
         {
             "verdict": _verdict(review),
             "by": f"{review.doctor}, {_moment(review.created_at)}",
-            "lines": _lines(review.comment),
+            "lines": _lines("\n".join([_reason(review), review.comment])),
         }
         for review in reviews
     ]
@@ -223,6 +223,12 @@ def _verdict(review: Review) -> str:
     if review.verdict == Review.Verdict.APPROVED:
         return str(review.get_verdict_display())
     return _("Contested: %(label)s") % {"label": review.get_label_display()}
+
+
+def _reason(review: Review) -> str:
+    if not review.reason:
+        return ""
+    return _("Reason: %(reason)s") % {"reason": review.get_reason_display()}
 
 
 def _lines(text: str) -> list[dict]:

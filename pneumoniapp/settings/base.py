@@ -355,6 +355,7 @@ SPECTACULAR_SETTINGS = {
         "Certainty": "inference.models.Certainty",
         "Status": "inference.models.Analysis.Status",
         "Verdict": "inference.models.Review.Verdict",
+        "Reason": "inference.models.Review.Reason",
         "Language": "django.conf.settings.LANGUAGES",
         "Verification": "accounts.models.Doctor.Verification",
         "Sex": "patients.models.Patient.Sex",

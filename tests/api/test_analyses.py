@@ -71,12 +71,19 @@ def test_reviews_are_added_and_never_changed(api, analysis, doctor):
     assert approved.json()["label"] == "lung_opacity"
     contested = api.post(
         address(analysis, "reviews/"),
-        {"verdict": "contested", "label": "normal", "comment": "An old scar."},
+        {
+            "verdict": "contested",
+            "label": "normal",
+            "reason": "not_pneumonia",
+            "comment": "An old scar.",
+        },
     )
     assert contested.status_code == 201
     assert contested.json()["mine"] is True
     listed = api.get(address(analysis, "reviews/"))
     assert ids(listed) == [contested.json()["id"], approved.json()["id"]]
+    found = [(row["reason"], row["is_current"]) for row in listed.json()["results"]]
+    assert found == [("not_pneumonia", True), (None, False)]
     assert Review.objects.filter(doctor=doctor).count() == 2
 
 
@@ -93,6 +100,26 @@ def test_reviews_are_added_and_never_changed(api, analysis, doctor):
         ),
         ({"verdict": "contested", "label": "lung_opacity"}, 409, "review_label_mismatch", {}),
         ({"verdict": "contested"}, 400, "invalid", {"label": "required"}),
+        ({"verdict": "contested", "label": "normal"}, 400, "review_reason_missing", {}),
+        (
+            {"verdict": "contested", "label": "normal", "reason": "mood"},
+            400,
+            "invalid",
+            {"reason": "invalid_choice"},
+        ),
+        (
+            {"verdict": "contested", "label": "normal", "reason": "other", "comment": " "},
+            400,
+            "review_comment_missing",
+            {},
+        ),
+        (
+            {"verdict": "contested", "label": "normal", "reason": "missed_opacity"},
+            409,
+            "review_reason_mismatch",
+            {},
+        ),
+        ({"verdict": "approved", "reason": "artefact"}, 400, "review_reason_unexpected", {}),
         ({"verdict": "approved", "label": "normal"}, 409, "review_label_mismatch", {}),
         ({"verdict": "approved", "comment": "a" * 2001}, 400, "invalid", {"comment": "max_length"}),
         ({"verdict": "approved", "comment": 1}, 400, "invalid", {"comment": "invalid"}),

@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-READING = re.compile(r"/radiographs/[0-9a-f-]{36}/(#review)?$")
+READING = re.compile(r"/radiographs/[0-9a-f-]{36}/(#(review|contest))?$")
 
 WAITING = """() => [...document.querySelectorAll(".worklist-counts strong")]
     .reduce((sum, count) => sum + Number.parseInt(count.textContent), 0)"""
@@ -86,14 +86,14 @@ def test_the_worklist_by_keyboard(open_browser, radiographs, width, theme):
     page.wait_for_function("(id) => document.activeElement.closest('tr')?.id === id", arg=second)
 
     page.keyboard.press("c")
-    page.wait_for_url(re.compile(r"/radiographs/[0-9a-f-]{36}/#review$"))
+    page.wait_for_url(re.compile(r"/radiographs/[0-9a-f-]{36}/#(review|contest)$"))
     page.go_back()
     page.locator(f"#{second} .row-link").focus()
     page.keyboard.press("a")
     row = page.locator(f"#{second}")
     # What does not name one class (as made up radiographs) is judged on its own page.
     page.wait_for_function(
-        """(id) => location.hash === "#review"
+        """(id) => /^#(review|contest)$/.test(location.hash)
             || document.querySelector(`#${id} .worklist-verdict`) !== null""",
         arg=second,
     )

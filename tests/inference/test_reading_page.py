@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import escape
 
 from inference.models import Analysis, Review
+from inference.services import review_create
 from operations.models import AccessEvent
 from tests.accounts.factories import DoctorFactory
 from tests.inference.factories import AnalysisFactory
@@ -142,9 +143,7 @@ def test_page_costs_the_same_for_a_long_history(
         doctor_client.get(page_url(analysis))
     AnalysisFactory.create_batch(10, radiograph__patient=patient)
     for _ in range(5):
-        Review.objects.create(
-            analysis=analysis, doctor=patient.owner, verdict="approved", label=analysis.label
-        )
+        review_create(analysis=analysis, doctor=patient.owner, verdict="approved")
     with django_assert_num_queries(5):
         doctor_client.get(page_url(analysis))
 
@@ -301,7 +300,12 @@ def test_the_map_is_a_picture_for_its_doctor_alone(doctor_client, analysis):
 def test_a_doctor_agrees_and_later_contests(doctor_client, doctor, analysis):
     response = doctor_client.post(review_url(analysis), {"verdict": "approved"})
     assert response.url == page_url(analysis)
-    data = {"verdict": "contested", "label": "normal", "comment": "Skin fold.\n<b>"}
+    data = {
+        "verdict": "contested",
+        "label": "normal",
+        "reason": "artefact",
+        "comment": "Skin fold.\n<b>",
+    }
     doctor_client.post(review_url(analysis), data)
     judged = Review.objects.order_by("created_at", "pk").values_list("verdict", "label", "doctor")
     assert list(judged) == [
@@ -309,8 +313,24 @@ def test_a_doctor_agrees_and_later_contests(doctor_client, doctor, analysis):
         ("contested", "normal", doctor.pk),
     ]
     page = doctor_client.get(page_url(analysis)).text
-    assert page.index("Contested") < page.index("Approved")
+    history = page[page.index('class="reviews"') :]
+    assert history.index("Contested") < history.index("Approved")
+    assert "Artefact or device" in history[: history.index("Approved")]
+    assert history.count("replaced by a later one") == 1
+    assert history.index("Approved") < history.index("replaced by a later one")
+    assert str(doctor) in history
     assert "Skin fold.<br>&lt;b&gt;" in page
+
+
+def test_to_agree_is_one_button_until_one_has(doctor_client, analysis):
+    one_click = 'name="verdict" value="approved"'
+    assert one_click in doctor_client.get(page_url(analysis)).text
+    doctor_client.post(review_url(analysis), {"verdict": "approved"})
+    assert one_click not in doctor_client.get(page_url(analysis)).text
+    doctor_client.post(
+        review_url(analysis), {"verdict": "contested", "label": "normal", "reason": "artefact"}
+    )
+    assert one_click in doctor_client.get(page_url(analysis)).text
 
 
 @pytest.mark.parametrize(
@@ -319,7 +339,11 @@ def test_a_doctor_agrees_and_later_contests(doctor_client, doctor, analysis):
         ({}, "verdict"),
         ({"verdict": "maybe"}, "verdict"),
         ({"verdict": "contested"}, "label"),
+        ({"verdict": "contested"}, "reason"),
         ({"verdict": "contested", "label": "lung_opacity"}, "label"),
+        ({"verdict": "contested", "label": "normal"}, "reason"),
+        ({"verdict": "contested", "label": "normal", "reason": "missed_opacity"}, "reason"),
+        ({"verdict": "contested", "label": "normal", "reason": "other"}, "comment"),
         ({"verdict": "approved", "comment": "x" * 2001}, "comment"),
     ],
 )
@@ -337,7 +361,9 @@ def test_only_what_may_be_left_out_is_called_optional(doctor_client, analysis):
 
 def test_an_unfinished_reading_is_not_judged(doctor_client, patient):
     analysis = AnalysisFactory(radiograph__patient=patient, queued=True)
-    response = doctor_client.post(review_url(analysis), {"verdict": "contested", "label": "normal"})
+    response = doctor_client.post(
+        review_url(analysis), {"verdict": "contested", "label": "normal", "reason": "artefact"}
+    )
     assert response.status_code == 422
     assert not Review.objects.exists()
 

@@ -75,6 +75,7 @@ def test_a_report_of_a_reading_says_all_there_is(doctor_client, doctor, read):
         doctor=doctor,
         verdict="contested",
         label="normal",
+        reason="not_pneumonia",
         comment="A nipple shadow.\nSee the lateral.",
     )
     text = text_of(doctor_client.get(reading_url(analysis)))

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from importlib import import_module
+from itertools import permutations
+
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 
 from inference import health
-from inference.errors import AnalysisNotDoneError, ReviewLabelMismatchError
-from inference.models import Analysis, ModelVersion, Review
+from inference.errors import (
+    AnalysisNotDoneError,
+    ReviewLabelMismatchError,
+    ReviewReasonMismatchError,
+)
+from inference.forms import ReviewForm
+from inference.models import LABELS, Analysis, ModelVersion, Review
+from inference.review_services import reasons_for
 from inference.selectors import (
     analysis_get,
     analysis_reviews,
@@ -20,6 +32,7 @@ from inference.selectors import (
 from inference.services import model_register, review_create
 from operations.health import run_checks
 from operations.models import AccessEvent
+from pneumoniapp.errors import CodedError
 from tests.accounts.factories import AdminFactory
 from tests.inference.factories import AnalysisFactory, ModelVersionFactory
 from tests.radiology.factories import RadiographFactory
@@ -33,10 +46,18 @@ def test_a_doctor_approves_then_contests():
     first = review_create(analysis=analysis, doctor=doctor, verdict="approved")
     assert first.label == "lung_opacity"
     second = review_create(
-        analysis=analysis, doctor=doctor, verdict="contested", label="normal", comment=" a rib "
+        analysis=analysis,
+        doctor=doctor,
+        verdict="contested",
+        label="normal",
+        reason="not_pneumonia",
+        comment=" a rib ",
     )
     assert (second.label, second.comment) == ("normal", "a rib")
-    assert list(analysis_reviews(analysis)) == [second, first]
+    assert [(one, one.is_current) for one in analysis_reviews(analysis)] == [
+        (second, True),
+        (first, None),
+    ]
     assert AccessEvent.objects.filter(actor=doctor, action="create").count() == 2
 
 
@@ -55,7 +76,8 @@ def test_a_review_that_contradicts_itself_is_refused(verdict, label):
     "values",
     [
         {"verdict": "perhaps", "label": "normal"},
-        {"verdict": "contested", "label": "rib"},
+        {"verdict": "contested", "label": "rib", "reason": "other", "comment": "x"},
+        {"verdict": "contested", "label": "normal", "reason": "mood"},
         {"verdict": "approved", "comment": "x" * 2001},
     ],
 )
@@ -63,6 +85,106 @@ def test_a_review_with_wrong_values_is_refused(values):
     analysis = AnalysisFactory(label="lung_opacity")
     with pytest.raises(ValidationError):
         review_create(analysis=analysis, doctor=analysis.requested_by, **values)
+
+
+@pytest.mark.parametrize(
+    ("read", "values", "code"),
+    [
+        ("normal", {"label": "not_normal"}, "review_reason_missing"),
+        ("normal", {"label": "not_normal", "reason": "missed_opacity"}, "review_reason_mismatch"),
+        ("normal", {"label": "not_normal", "reason": "not_pneumonia"}, "review_reason_mismatch"),
+        ("lung_opacity", {"label": "normal", "reason": "missed_opacity"}, "review_reason_mismatch"),
+        ("normal", {"label": "not_normal", "reason": "other"}, "review_comment_missing"),
+        (
+            "normal",
+            {"label": "not_normal", "reason": "other", "comment": " \n"},
+            "review_comment_missing",
+        ),
+        ("normal", {"verdict": "approved", "reason": "artefact"}, "review_reason_unexpected"),
+    ],
+)
+def test_a_reason_that_does_not_fit_is_refused(read, values, code):
+    analysis = AnalysisFactory(label=read)
+    with pytest.raises(CodedError) as refusal:
+        review_create(
+            analysis=analysis, doctor=analysis.requested_by, **({"verdict": "contested"} | values)
+        )
+    assert refusal.value.code == code
+    assert not Review.objects.exists()
+
+
+@pytest.mark.parametrize("reason", Review.Reason.values)
+@pytest.mark.parametrize(("read", "right"), list(permutations(LABELS, 2)))
+def test_every_reason_is_taken_where_the_form_offers_it(read, right, reason):
+    analysis = AnalysisFactory(label=read)
+    values = {"verdict": "contested", "label": right, "reason": reason, "comment": "Seen."}
+    if reason not in reasons_for(read, right):
+        with pytest.raises(ReviewReasonMismatchError):
+            review_create(analysis=analysis, doctor=analysis.requested_by, **values)
+        return
+    review_create(analysis=analysis, doctor=analysis.requested_by, **values)
+    assert reason in [
+        value for value, _name in ReviewForm(analysis=analysis)["reason"].field.choices
+    ]
+
+
+def test_each_doctor_has_one_judgement_that_counts(other_doctor):
+    analysis = AnalysisFactory(label="lung_opacity")
+    doctor = analysis.requested_by
+    for who in (doctor, other_doctor, doctor):
+        review_create(analysis=analysis, doctor=who, verdict="approved")
+    counting = Review.objects.filter(is_current=True).values_list("doctor", flat=True)
+    assert sorted(counting) == sorted([doctor.pk, other_doctor.pk])
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Review.objects.create(analysis=analysis, doctor=doctor, verdict="approved", label="normal")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_judgements_made_at_once_one_counts_and_none_is_lost():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite in memory refuses a second writer at once instead of letting it wait")
+    analysis = AnalysisFactory(label="lung_opacity")
+    doctor = analysis.requested_by
+    together = threading.Barrier(4)
+    failures = []
+
+    def judge(number: int) -> None:
+        values = (
+            {"verdict": "contested", "label": "normal", "reason": "artefact"}
+            if number % 2
+            else {"verdict": "approved"}
+        )
+        try:
+            together.wait(10)
+            review_create(analysis=analysis, doctor=doctor, **values)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=judge, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    assert Review.objects.count() == 4
+    analysis.refresh_from_db()
+    newest = Review.objects.order_by("-created_at").first()
+    assert Review.objects.get(is_current=True) == newest
+    assert analysis.judgement == newest.verdict
+
+
+def test_the_migration_marks_the_newest_judgement_of_each_doctor(other_doctor):
+    analysis = AnalysisFactory()
+    doctor = analysis.requested_by
+    for who in (doctor, other_doctor, doctor):
+        review_create(analysis=analysis, doctor=who, verdict="approved")
+    wanted = set(Review.objects.filter(is_current=True))
+    Review.objects.update(is_current=None)
+    import_module("inference.migrations.0004_review_reason").mark_newest(apps, None)
+    assert set(Review.objects.filter(is_current=True)) == wanted
+    assert len(wanted) == 2
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "failed"])

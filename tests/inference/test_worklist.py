@@ -107,7 +107,9 @@ def test_a_new_analysis_waits_again(doctor_client, doctor, made):
 def test_the_newest_judgement_of_the_owner_counts(doctor, other_doctor, made):
     analysis = made(label="lung_opacity")
     review_create(analysis=analysis, doctor=doctor, verdict="approved")
-    review_create(analysis=analysis, doctor=doctor, verdict="contested", label="normal")
+    review_create(
+        analysis=analysis, doctor=doctor, verdict="contested", label="normal", reason="artefact"
+    )
     review_create(analysis=analysis, doctor=other_doctor, verdict="approved")
     analysis.refresh_from_db()
     assert analysis.judgement == "contested"
@@ -116,7 +118,9 @@ def test_the_newest_judgement_of_the_owner_counts(doctor, other_doctor, made):
 def test_the_migration_fills_in_what_was_there(doctor, other_doctor, made):
     analysis, left = made(label="lung_opacity"), made()
     review_create(analysis=analysis, doctor=doctor, verdict="approved")
-    review_create(analysis=analysis, doctor=doctor, verdict="contested", label="normal")
+    review_create(
+        analysis=analysis, doctor=doctor, verdict="contested", label="normal", reason="artefact"
+    )
     review_create(analysis=analysis, doctor=other_doctor, verdict="approved")
     Analysis.objects.update(judgement="", owner=other_doctor, acquired_on=dt.date(1900, 1, 1))
     import_module("inference.migrations.0003_worklist").fill(apps, None)
@@ -136,7 +140,9 @@ def test_filters_stand_in_the_address_and_add_up(doctor_client, doctor, made):
     failed = made(failed=True, radiograph__acquired_on=dt.date(2024, 3, 1))
     agreed, contested = made(), made()
     review_create(analysis=agreed, doctor=doctor, verdict="approved")
-    review_create(analysis=contested, doctor=doctor, verdict="contested", label="normal")
+    review_create(
+        analysis=contested, doctor=doctor, verdict="contested", label="normal", reason="artefact"
+    )
     elsewhere = AnalysisFactory(
         radiograph__patient=PatientFactory(owner=doctor),
         radiograph__acquired_on=dt.date(2022, 1, 1),

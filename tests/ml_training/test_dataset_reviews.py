@@ -28,6 +28,7 @@ def review(radiograph, label, *, doctor=None, analysis=None) -> Review:
         doctor=doctor or radiograph.owner,
         verdict="approved" if label == analysis.label else "contested",
         label=label,
+        is_current=None,
     )
 
 
