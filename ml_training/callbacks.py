@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import keras
 import numpy as np
 
 from inference.metrics import class_aurocs, macro_auroc
+
+from .errors import ConfigInvalidError
+from .files import whole
 
 BEST = "best.weights.h5"
 CHECKPOINT = "checkpoint.npz"
@@ -101,17 +105,47 @@ class KeepBest(keras.callbacks.Callback):
         reached = measured["val_macro_auroc"]
         if reached > self.best:
             self.best, self.best_epoch = reached, epoch
-            beside = self.folder / f"next-{BEST}"
-            self.network.save_weights(beside)
-            beside.replace(self.folder / BEST)
+            with whole(self.folder / BEST) as path:
+                save_weights(self.network, path)
         elif epoch - max(self.best_epoch, self.patient_from) >= self.patience:
             self.model.stop_training = self.stopped = True
 
     def _write(self) -> None:
-        with (self.folder / "history.csv").open("w", newline="") as file:
+        with whole(self.folder / "history.csv") as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, self.rows[-1])
             writer.writeheader()
             writer.writerows(self.rows)
+
+
+def save_weights(network: keras.Model, path: Path) -> None:
+    """The weights of ``network`` in ``path``, as ``load_weights`` takes them.
+
+    By way of a Keras archive, whose weights are made in memory: when HDF5 itself cannot write
+    its file, on a full disk, the process crashes at its end.
+    """
+    archive = path.with_name("next-weights.keras")
+    try:
+        network.save(archive, include_optimizer=False)
+        with zipfile.ZipFile(archive) as stored:
+            path.write_bytes(stored.read("model.weights.h5"))
+    finally:
+        archive.unlink(missing_ok=True)
+
+
+def state_of(folder: Path) -> dict | None:
+    """How far the run in ``folder`` is, and the fingerprint of its data, if it has begun.
+
+    Raises :class:`ConfigInvalidError` when its checkpoint is damaged.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return json.loads(str(stored["state"]))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        reason = f"{CHECKPOINT} of {folder.name} is damaged: remove it to begin anew"
+        raise ConfigInvalidError(reason=reason) from error
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -133,19 +167,10 @@ class Checkpoint(keras.callbacks.Callback):
             f"v{place}": keras.ops.convert_to_numpy(variable)
             for place, variable in enumerate(variables(self.model))
         }
-        beside = self.path.with_suffix(".next.npz")
-        with beside.open("wb") as file:
+        with whole(self.path) as path, path.open("wb") as file:
             np.savez(file, state=json.dumps(state), **arrays)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(self.path)
-
-    def read(self) -> dict | None:
-        """The state of the run in its folder, if there is one; assigns nothing."""
-        if not self.path.is_file():
-            return None
-        with np.load(self.path, allow_pickle=False) as stored:
-            return json.loads(str(stored["state"]))
 
     def restore(self, model: keras.Model, averaged: Averaged | None) -> int:
         """Put ``model`` and its optimizer where the run was; the number of epochs done."""

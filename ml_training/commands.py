@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 
-from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import override
+from django.core.management.base import CommandError
 
-from pneumoniapp.errors import CodedError
+from pneumoniapp.commands import OperatorCommand
 
 
-class LaboratoryCommand(BaseCommand):
-    """Needs ``requirements/training.txt``, which a command imports only when it is at work.
-
-    What is wrong is said in English: an operator's output is in one language.
-    """
+class LaboratoryCommand(OperatorCommand):
+    """Needs ``requirements/training.txt``, which a command imports only when it is at work."""
 
     requires_system_checks = ()
 
@@ -26,9 +22,6 @@ class LaboratoryCommand(BaseCommand):
             raise CommandError(
                 f"This needs requirements/training.txt ({error.name} is missing)."
             ) from error
-        except CodedError as error:
-            with override("en"):
-                raise CommandError(f"{error.code}: {error}") from error
 
     def say(self, sentence: str) -> None:
         self.stderr.write(f"{sentence} ...")

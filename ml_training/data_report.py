@@ -32,10 +32,11 @@ from .data_figures import (
     split_name,
     value_name,
 )
-from .dataset_build import fingerprint_of, write_file
+from .dataset_build import fingerprint_of
 from .datasets import OLDEST, age_of, index_file, read_rows
 from .duplicates import BITS, LIMIT, Duplicates, find_duplicates
 from .errors import SplitLeakError
+from .files import check_writable_file, write_whole
 from .plots import image_address
 from .splits import SPLITS, check_for_leak
 
@@ -60,6 +61,7 @@ def write_report(
     """
     index = index_file(dataset)
     rows = read_rows(index, required=("label", "file"))
+    check_writable_file(out)
     looks = look_at_all([index.parent / row["file"] for row in rows], progress)
     for row, look in zip(rows, looks, strict=True):
         row["size"] = look.size
@@ -89,7 +91,7 @@ def write_report(
         "bits": BITS,
     }
     context["warnings"] = _warnings(rows, context)
-    write_file(out, render_to_string("ml_training/data_report.html", context).encode())
+    write_whole(out, render_to_string("ml_training/data_report.html", context))
     return context["warnings"]
 
 

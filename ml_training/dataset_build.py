@@ -38,6 +38,7 @@ from .errors import (
     DatasetInvalidError,
     ImageMissingError,
 )
+from .files import write_whole
 from .sources import Case, Source
 from .splits import SPLITS, assign_splits, check_for_leak
 
@@ -139,7 +140,7 @@ def build_dataset(
         facts["fingerprint"] = fingerprint_of(rows)
         files["dataset.json"] = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
         for file, text in files.items():
-            write_file(partial / file, text.encode())
+            write_whole(partial / file, text)
         if out.exists():
             raise DatasetExistsError(folder=str(out))
         (partial / JOURNAL).unlink()
@@ -180,14 +181,6 @@ def csv_text(columns: tuple[str, ...], rows: list[dict]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """``content`` at ``path``, whole or not at all."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("wb") as file:
-        file.write(content)
-    beside.replace(path)
 
 
 class Journal:
@@ -269,7 +262,7 @@ class Journal:
         plain = PLAIN_NAME.fullmatch(case.image_id)
         stem = case.image_id if plain else hashlib.sha256(case.image_id.encode()).hexdigest()[:32]
         file = f"images/{stem}.png"
-        write_file(self.folder / file, data.tobytes())
+        write_whole(self.folder / file, data.tobytes())
         return facts | {"file": file, "sha256": hashlib.sha256(data.tobytes()).hexdigest()}
 
 

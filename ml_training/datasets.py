@@ -137,6 +137,14 @@ def read_dataset(index: Path, *, split: str = "") -> Dataset:
     )
 
 
+def check_classes(dataset: Dataset) -> None:
+    """Raise :class:`DatasetInvalidError` unless every class is there to learn, and to judge by."""
+    for name, use in {"train": "learn from", "val": "validate with"}.items():
+        if missing := [label for label, number in dataset.counts[name].items() if not number]:
+            reason = f"no {' or '.join(missing)} to {use} (split {name})"
+            raise DatasetInvalidError(reason=reason)
+
+
 def index_file(dataset: Path) -> Path:
     """The index of a dataset folder; an index itself stays as it is."""
     return dataset / "index.csv" if dataset.is_dir() else dataset

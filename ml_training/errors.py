@@ -45,6 +45,11 @@ class ImageMissingError(PermanentError):
     sentence = _("The file of this image is not there.")
 
 
+class RunBusyError(PermanentError):
+    code = "run_busy"
+    sentence = _("Another process is at work in %(folder)s.")
+
+
 class RunInvalidError(PermanentError):
     code = "run_invalid"
     sentence = _("%(folder)s cannot be compared: %(reason)s.")

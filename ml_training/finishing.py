@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -12,13 +13,14 @@ from inference.metrics import evaluate
 
 from .architectures import check_servable
 from .calibration import calibration_facts
-from .callbacks import BEST
+from .callbacks import BEST, state_of
 from .card_facts import further_facts, population_facts, subgroup_facts
 from .config import Config
 from .datasets import Dataset, read_dataset
 from .errors import ConfigInvalidError, ModelNotServableError
+from .files import whole_folder, write_whole
 from .predictions import network_inputs, predict_splits
-from .runs import claim, libraries, revision, what_was_done
+from .runs import check_claim, held, libraries, revision, what_was_done
 from .teachers import trained_network
 
 PARITY_IMAGES = 64
@@ -39,30 +41,66 @@ def source_facts(config: Config) -> dict[str, str]:
     return found
 
 
-def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> Path:
-    """Predict, calibrate, measure and export the best weights; also of a run that was stopped.
+def finish(config: Config, folder: Path) -> Path:
+    """Predict, calibrate, measure and export the best weights of a run that was stopped.
 
     Returns the model folder, or the run folder for a network that cannot be served (its
-    ``run.json`` says why) and on a backend that cannot export.
+    ``run.json`` says why) and on a backend that cannot export. Raises
+    :class:`ConfigInvalidError` and ``RunBusyError``.
     """
-    dataset = dataset or read_dataset(config.index_path)
     if not (folder / BEST).is_file():
         raise ConfigInvalidError(reason=f"{folder.name} holds no weights yet")
-    claim(folder, config)
+    with held(folder):
+        check_claim(folder, config)
+        return finish_held(config, folder, read_dataset(config.index_path))
+
+
+def finish_held(config: Config, folder: Path, dataset: Dataset) -> Path:
+    """:func:`finish` for whoever holds the folder and has read the ``dataset``."""
+    state = state_of(folder)
+    if state and state["fingerprint"] != dataset.fingerprint:
+        raise ConfigInvalidError(reason=f"{folder.name} holds a run on other data")
     model = trained_network(config, folder)
     raw = predict_splits(model, dataset, folder, config.fusion)
+    target, refused = folder / "model", _not_servable(model, raw)
+    with nullcontext() if refused else whole_folder(target) as export:
+        facts = _facts(config, folder, dataset, model, raw, refused, export)
+        if export:
+            from .export import write_facts  # With it comes TensorFlow.
+
+            write_facts(export, facts)
+    write_whole(folder / "run.json", json.dumps(facts, indent=2))
+    return folder if refused else target
+
+
+def _not_servable(model: keras.Model, raw: dict) -> ModelNotServableError | None:
+    """Why ``model`` cannot be exported, if so."""
     try:
         check_servable(model)
-        if keras.backend.backend() != "tensorflow":
-            raise ModelNotServableError(reason="only Keras on TensorFlow exports it")
-        if "test" not in raw:
-            raise ModelNotServableError(reason="no test split says what its certainty is worth")
     except ModelNotServableError as error:
-        found = {"servable": False, "not_servable": str(error)} | _calibrated(raw, dataset)
-        target = folder
+        return error
+    if keras.backend.backend() != "tensorflow":
+        return ModelNotServableError(reason="only Keras on TensorFlow exports it")
+    if "test" not in raw:
+        return ModelNotServableError(reason="no test split says what its certainty is worth")
+    return None
+
+
+def _facts(
+    config: Config,
+    folder: Path,
+    dataset: Dataset,
+    model: keras.Model,
+    raw: dict,
+    refused: ModelNotServableError | None,
+    export: Path | None,
+) -> dict:
+    """What ``run.json`` and ``facts.json`` say; exports into ``export`` unless it is refused."""
+    if refused:
+        said = {"code": refused.code, "params": refused.params}
+        found = {"servable": False, "not_servable": said} | _calibrated(raw, dataset)
     else:
-        target = folder / "model"
-        found = _exported(model, config, raw, dataset, target)
+        found = _exported(model, config, raw, dataset, export)
     temperature = found["calibration"]["temperature"]
     metrics = {
         name: evaluate(
@@ -99,12 +137,7 @@ def finish(config: Config, folder: Path, *, dataset: Dataset | None = None) -> P
     if "test" in raw:
         calibrated = calibrate(raw["test"], temperature)
         facts["subgroups"] = subgroup_facts(dataset, calibrated)
-    if target != folder:
-        from .export import write_facts
-
-        write_facts(target, facts)
-    (folder / "run.json").write_text(json.dumps(facts, indent=2))
-    return target
+    return facts
 
 
 def _calibrated(raw: dict, dataset: Dataset) -> dict:

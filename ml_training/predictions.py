@@ -11,6 +11,7 @@ from inference.model_input import model_input
 
 from .architectures import CLASSIFIER, FACTS, IMAGE, POOLING
 from .datasets import Dataset, Split
+from .files import whole
 from .fusion import fused_facts
 
 PREDICTIONS = "predictions.npz"
@@ -58,7 +59,8 @@ def predict_splits(
         arrays[f"{name}_ids"], arrays[f"{name}_truth"] = split.ids.astype(str), split.truth
         arrays[f"{name}_probabilities"] = raw[name]
         arrays[f"{name}_features"] = np.concatenate([part[1] for part in parts])
-    np.savez(folder / PREDICTIONS, **arrays)
+    with whole(folder / PREDICTIONS) as path:
+        np.savez(path, **arrays)
     return raw
 
 

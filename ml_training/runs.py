@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as library_version
 from pathlib import Path
@@ -13,7 +16,8 @@ from pathlib import Path
 from django.conf import settings
 
 from .config import Config
-from .errors import ConfigInvalidError
+from .errors import ConfigInvalidError, RunBusyError
+from .files import write_whole
 
 _LIBRARIES = (
     "tensorflow-cpu", "tensorflow", "jax", "torch", "keras", "numpy", "opencv-python-headless",
@@ -21,16 +25,35 @@ _LIBRARIES = (
 )  # fmt: skip
 
 
-def claim(folder: Path, config: Config) -> None:
-    """Make ``folder`` this configuration's; raises :class:`ConfigInvalidError` if it is another's.
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Within, ``folder``, made if need be, is this process's alone; raises :class:`RunBusyError`.
 
-    The same command then takes up a run that was stopped.
+    The system lets go of it however the process ends.
     """
-    path = folder / "config.json"
     folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunBusyError(folder=str(folder)) from error
+        yield
+
+
+def check_claim(folder: Path, config: Config) -> None:
+    """Raise :class:`ConfigInvalidError` if ``folder`` holds another configuration's run."""
+    path = folder / "config.json"
     if path.is_file() and not _is_of(path, config):
         raise ConfigInvalidError(reason=f"{folder.name} holds a run of another configuration")
-    path.write_text(json.dumps(config.as_dict(), indent=2))
+
+
+def claim(folder: Path, config: Config) -> None:
+    """Make ``folder`` this configuration's, once nothing is known against it.
+
+    The same command then takes up a run that was stopped. Raises what :func:`check_claim` does.
+    """
+    check_claim(folder, config)
+    write_whole(folder / "config.json", json.dumps(config.as_dict(), indent=2))
 
 
 def _is_of(path: Path, config: Config) -> bool:

@@ -22,15 +22,16 @@ import numpy as np
 from .architectures import BACKBONE, CLASSIFIER, build
 from .batches import Batches, as_feed
 from .boxes import read_boxes
-from .callbacks import BEST, Averaged, Checkpoint, Epochs, KeepBest, TensorBoardLog
+from .callbacks import BEST, Averaged, Checkpoint, Epochs, KeepBest, TensorBoardLog, state_of
 from .config import Config, data_folder, run_folder
-from .datasets import Dataset, Split, read_dataset
-from .errors import ConfigInvalidError, SplitLeakError
-from .finishing import finish
+from .datasets import Dataset, Split, check_classes, read_dataset
+from .errors import ConfigInvalidError
+from .finishing import finish, finish_held
 from .frozen_cache import BOXES, Cache, CachedBatches, fill_cache, split_network
+from .learned import Learned, check_unseen, of_runs, of_split, write_learned
 from .masked import lungs_as_seen
 from .predictions import network_inputs, predict
-from .runs import claim
+from .runs import check_claim, claim, held
 from .teachers import soft_targets
 
 __all__ = ["finish", "train"]
@@ -69,7 +70,7 @@ def network_of(config: Config) -> keras.Model:
     return network
 
 
-def _course(config: Config, dataset: Dataset, network: keras.Model) -> Course:
+def _course(config: Config, dataset: Dataset, masked: Split | None, network: keras.Model) -> Course:
     validation = dataset.splits["val"]
     if not config.frozen_cache:
         train = dataset.splits["train"]
@@ -102,8 +103,7 @@ def _course(config: Config, dataset: Dataset, network: keras.Model) -> Course:
 
     whole = dataset.splits["train"]
     caches = [cache(whole, whole.images, config.frozen_cache, config.seed), None]
-    if config.masked_index:
-        masked = _masked_split(config, dataset)
+    if masked:
         shown = [lungs_as_seen(image) for image in masked.images]
         caches[1] = cache(masked, shown, config.masked_cache, config.seed + 1)
     batches = CachedBatches(*caches, config, plain_epochs=max(1, config.epochs // 6))
@@ -112,14 +112,20 @@ def _course(config: Config, dataset: Dataset, network: keras.Model) -> Course:
     return Course(network, upper, batches, lambda: predict(upper, halfway))
 
 
-def _masked_split(config: Config, dataset: Dataset) -> Split:
-    """The lung-masked radiographs; raises ``SplitLeakError`` when one is of a patient whose
-    radiographs the network is judged by."""
-    masked = read_dataset(data_folder() / config.masked_index, split="train").splits["train"]
-    judged = {p for name in ("val", "test") for p in dataset.splits[name].patients.tolist()}
-    if leaking := judged & set(masked.patients.tolist()):
-        raise SplitLeakError(patients=len(leaking))
-    return masked
+def _masked_split(config: Config) -> Split | None:
+    """The lung-masked radiographs, if ``config`` names any."""
+    if not config.masked_index:
+        return None
+    return read_dataset(data_folder() / config.masked_index, split="train").splits["train"]
+
+
+def _learned(config: Config, dataset: Dataset, masked: Split | None) -> Learned:
+    """Whom a run of ``config`` learns from; raises ``SplitLeakError`` when it is judged by one."""
+    learned = of_split(dataset.splits["train"]) | of_runs(config)
+    if masked:
+        learned |= of_split(masked)
+    check_unseen(dataset, learned)
+    return learned
 
 
 def optimizer_of(
@@ -192,15 +198,26 @@ def train(config: Config, folder: Path, *, devices: tuple[str, ...] = ()) -> Pat
     """Train ``config`` into the run folder and export the best weights; the model folder.
 
     ``devices``, such as ("GPU:0", "GPU:1"), share each batch. A run that was stopped goes on;
-    one that is done is only finished. Raises :class:`ConfigInvalidError` when the folder
-    holds another configuration's run, or one on other data.
+    one that is done is only finished. What can be known to be wrong is found before the folder
+    is the configuration's. Raises :class:`ConfigInvalidError` when the folder holds another
+    configuration's run, or one on other data, and ``RunBusyError``, ``DatasetInvalidError``
+    and ``SplitLeakError``.
     """
     config.check()
-    claim(folder, config)
+    with held(folder):
+        check_claim(folder, config)
+        return _train(config, folder, devices)
+
+
+def _train(config: Config, folder: Path, devices: tuple[str, ...]) -> Path:
     keras.utils.set_random_seed(config.seed)
     dataset = read_dataset(config.index_path)
-    if not len(dataset.splits["train"].truth) or not len(dataset.splits["val"].truth):
-        raise ConfigInvalidError(reason="the index has no cases to train with, or to validate with")
+    check_classes(dataset)
+    masked = _masked_split(config)
+    learned = _learned(config, dataset, masked)
+    before = state_of(folder)
+    if before and before["fingerprint"] != dataset.fingerprint:
+        raise ConfigInvalidError(reason=f"{folder.name} holds a run on other data")
     with _scope(devices):
         network = network_of(config)
         keep = KeepBest(
@@ -211,20 +228,24 @@ def train(config: Config, folder: Path, *, devices: tuple[str, ...] = ()) -> Pat
             patient_from=config.head_epochs,
         )
         checkpoint = Checkpoint(folder, keep, dataset.fingerprint)
-        before = checkpoint.read()
-        if before and before["fingerprint"] != dataset.fingerprint:
-            raise ConfigInvalidError(reason=f"{folder.name} holds a run on other data")
         if not before or not (before["stopped"] or before["epochs"] >= config.epochs):
-            course = _course(config, dataset, network)
+            course = _course(config, dataset, masked, network)
             keep.judge = course.judge
-            _fit(config, folder, course, keep, checkpoint)
-    return finish(config, folder, dataset=dataset)
+            claim(folder, config)
+            write_learned(folder, learned)
+            _fit(config, folder, course, keep, checkpoint, before["epochs"] if before else 0)
+    return finish_held(config, folder, dataset)
 
 
 def _fit(
-    config: Config, folder: Path, course: Course, keep: KeepBest, checkpoint: Checkpoint
+    config: Config,
+    folder: Path,
+    course: Course,
+    keep: KeepBest,
+    checkpoint: Checkpoint,
+    done: int,
 ) -> None:
-    done = (checkpoint.read() or {"epochs": 0})["epochs"]
+    """The epochs after the first ``done``."""
     first = config.head_epochs
     # A checkpoint belongs to the phase, and so to the optimizer, that its last epoch was of.
     restore = done > 0

@@ -69,6 +69,13 @@ class UnexpectedError(PermanentError):
     sentence = _("An unexpected error occurred. It has been recorded.")
 
 
+class FileFailedError(RetriableError):
+    """A file or folder that an operator named, or the disk below it, fails a command."""
+
+    code = "file_failed"
+    sentence = _("%(file)s cannot be read or written: %(reason)s.")
+
+
 def sentence_for(code: str, params: dict | None = None) -> str:
     """The translated sentence of a stored error ``code``; the unexpected one if it is unknown."""
     return str(REGISTRY.get(code, UnexpectedError)(**(params or {})))

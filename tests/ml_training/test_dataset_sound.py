@@ -184,8 +184,8 @@ def test_the_command_says_how_to_go_on_after_a_full_disk(challenge, tmp_path, mo
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dataset_build, "write_file", full)
-    with pytest.raises(CommandError, match=r"No space left on device: .* takes it up"):
+    monkeypatch.setattr(dataset_build, "write_whole", full)
+    with pytest.raises(CommandError, match=r"^file_failed: .*no space left .* takes it up"):
         build(challenge, tmp_path / "out")
 
 

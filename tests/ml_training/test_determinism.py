@@ -124,7 +124,8 @@ def test_a_run_without_a_test_split_is_measured_and_says_why_it_is_not_served(co
 
     facts = json.loads((tmp_path / "run" / "run.json").read_text())
     assert set(facts["metrics"]) == {"val"}
-    assert "test split" in facts["not_servable"]
+    assert facts["not_servable"]["code"] == "model_not_servable"
+    assert "test split" in facts["not_servable"]["params"]["reason"]
 
 
 def test_a_folder_stays_its_configurations_when_a_later_revision_can_say_more(config, tmp_path):

@@ -13,6 +13,7 @@ from ml_training.config import Config
 from ml_training.errors import ConfigInvalidError, DatasetInvalidError, ExportParityError
 from tests.ml_training.configs import changed, write_config
 from tests.ml_training.test_datasets import synthetic_rows
+from tests.ml_training.test_run_folder import limited
 
 pytestmark = [
     pytest.mark.training,
@@ -105,6 +106,18 @@ def test_a_stopped_run_is_finished_from_its_best_weights(configured, trained):
     call_command("train", config, run=trained, finish=True, verbosity=0)
 
     assert (trained / "model" / "classifier.npy").read_bytes() == before
+
+
+def test_an_export_that_a_full_disk_ends_leaves_the_model_that_was_there(configured, trained):
+    _folder, config = configured
+    files = {path.name: path.read_bytes() for path in (trained / "model").iterdir()}
+
+    failed = limited(len(files["model.keras"]) // 2, config, "--run", trained, "--finish")
+
+    assert failed.returncode == 1
+    assert "CommandError: file_failed: " in failed.stderr
+    assert {path.name: path.read_bytes() for path in (trained / "model").iterdir()} == files
+    assert not [path for path in trained.iterdir() if path.name.startswith(("next", "former"))]
 
 
 def test_an_export_that_differs_is_refused(trained, tmp_path, monkeypatch):

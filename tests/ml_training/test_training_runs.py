@@ -190,7 +190,7 @@ def test_a_run_learns_from_teachers_and_facts_and_begins_with_another(configured
     call_command("train", told, run=folder / "told", verbosity=0)
 
     facts = json.loads((folder / "told" / "run.json").read_text())
-    assert "more than an image" in facts["not_servable"]
+    assert "more than an image" in facts["not_servable"]["params"]["reason"]
     assert (folder / "pupil" / "predictions.npz").is_file()
 
 

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import override
 
 from ml_training.commands import LaboratoryCommand
+from ml_training.files import check_writable_file, write_whole
 
 
 class Command(LaboratoryCommand):
@@ -45,11 +46,13 @@ class Command(LaboratoryCommand):
         for path in [*runs, *(wanted[n] for n in ("index", "boxes", "growth") if wanted[n])]:
             if not path.exists():
                 raise CommandError(f"{path} is not there.")
+        for path in filter(None, (out, options["json"])):
+            check_writable_file(path)
         comparison = compare(runs, say=self.say, **wanted)
         with override(language):
-            out.write_text(render(comparison), encoding="utf-8")
+            write_whole(out, render(comparison))
         if options["json"]:
-            options["json"].write_text(json.dumps(figures_of(comparison), indent=2) + "\n")
+            write_whole(options["json"], json.dumps(figures_of(comparison), indent=2) + "\n")
         for candidate in comparison.candidates:
             found = comparison.figures[candidate.name][comparison.split]
             self.stdout.write(

@@ -12,6 +12,8 @@ from django.utils.translation import override
 
 from inference.models import LABELS
 from ml_training.commands import LaboratoryCommand
+from ml_training.files import check_writable_folder
+from pneumoniapp.commands import coded_line, file_fault
 from pneumoniapp.errors import RetriableError
 
 
@@ -77,6 +79,7 @@ class Command(LaboratoryCommand):
 
         if options["max_side"] is not None and options["max_side"] < 64:
             raise CommandError("--max-side is 64 at least.")
+        check_writable_folder(out.parent)
         source = self.source(**options)
         for reason, number in sorted(source.dropped.items()):
             self.stdout.write(f"left out: {number} {reason}")
@@ -89,10 +92,10 @@ class Command(LaboratoryCommand):
                 **{key: options[key] for key in ("seed", "validation", "test", "max_side", "name")},
             )
         except (OSError, RetriableError, KeyboardInterrupt) as error:
-            what = getattr(error, "strerror", None) or str(error) or "Interrupted"
+            coded = error if isinstance(error, RetriableError) else file_fault(error)
+            what = coded_line(coded) if coded else str(error) or "Interrupted."
             raise CommandError(
-                f"{what.rstrip('.')}: {out} was not built; the same command takes it up where "
-                "it stopped."
+                f"{what} {out} was not built; the same command takes it up where it stopped."
             ) from error
         for image, code in facts["refused"]["images"].items():
             self.stdout.write(f"refused: {image} {code}")

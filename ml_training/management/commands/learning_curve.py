@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext, override
 
 from ml_training.commands import LaboratoryCommand
+from ml_training.files import write_whole
 
 
 class Command(LaboratoryCommand):
@@ -56,7 +57,9 @@ class Command(LaboratoryCommand):
             raise CommandError("Shares are above 0 and at most 1.")
         if options["seeds"] < 1:
             raise CommandError("There is one seed at least.")
-        with override(language):
+        from ml_training.runs import held
+
+        with override(language), held(out):
             self._measure(models, out, options)
 
     def _measure(self, models: list[Path], out: Path, options: dict) -> None:
@@ -108,10 +111,9 @@ class Command(LaboratoryCommand):
             "wanted": options["wanted"],
             "series": found,
         }
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "learning_curve.json").write_text(json.dumps(growth, indent=2) + "\n")
+        write_whole(out / "learning_curve.json", json.dumps(growth, indent=2) + "\n")
         page = render_to_string("ml_training/learning_curve.html", growth_context(growth))
-        (out / "learning_curve.html").write_text(page, encoding="utf-8")
+        write_whole(out / "learning_curve.html", page)
         for one in found:
             for mean in one["means"]:
                 self.stdout.write(

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from ml_training.commands import LaboratoryCommand
+from pneumoniapp.commands import coded_line
+from pneumoniapp.errors import REGISTRY
 
 
 class Command(LaboratoryCommand):
@@ -45,6 +47,6 @@ class Command(LaboratoryCommand):
             shared = tuple(name for name in devices.split(",") if name)
             folder = training.train(read, run, devices=shared)
         if folder == run:
-            reason = json.loads((run / "run.json").read_text())["not_servable"]
-            self.stderr.write(reason)
+            why = json.loads((run / "run.json").read_text())["not_servable"]
+            self.stderr.write(coded_line(REGISTRY[why["code"]](**why["params"])))
         self.stdout.write(f"{folder}")
