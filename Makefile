@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 DEV := .venv-dev/bin/python
 
-.PHONY: help run test test-quick check format translations lock clean
+.PHONY: help run test test-quick check format screens translations lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ check: ## style, imports, templates, migrations, deployment, translations, locks
 format: ## put the code into shape
 	@$(DEV) -m ruff check --fix . ; $(DEV) -m ruff format .
 
+screens: ## every page as a picture, with made-up radiographs, in screens/ (ONLY=worklist)
+	@scripts/test-environment.sh
+	@$(DEV) scripts/screens.py $(if $(ONLY),--only $(ONLY))
+
 translations: ## collect the strings into locale/ and compile them
 	@$(DEV) scripts/translations.py
 
@@ -34,5 +38,5 @@ lock: ## resolve requirements/*.in into the lock files again
 	@scripts/lock.sh
 
 clean: ## remove the environments and every cache; the data in var/ stays
-	rm -rf .venv .venv-dev .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results
+	rm -rf .venv .venv-dev .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results screens
 	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

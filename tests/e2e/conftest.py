@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import io
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from django.conf import settings
-from pydicom.encaps import encapsulate, generate_frames
-from pydicom.uid import JPEGLSLossless
 
 from tests.conftest import DATA
-from tests.e2e.browser import Doctor
+from tests.e2e.browser import ARGUMENTS, CHROMIUM, Doctor
 from tests.e2e.stack import Stack
-from tests.radiology.factories import dicom_bytes, dicom_dataset, to_bytes
+from tests.e2e.world import undecodable_bytes
+from tests.radiology.factories import dicom_bytes
 
-CHROMIUM = (
-    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 SHOTS = settings.BASE_DIR / "test-results"
 
 
@@ -115,13 +99,8 @@ def radiographs(tmp_path):
 @pytest.fixture
 def undecodable(tmp_path) -> Path:
     """A radiograph whose header is right and whose compressed pixels are damaged half-way."""
-    dataset = dicom_dataset(transfer_syntax=JPEGLSLossless)
-    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
-    half = len(stream) // 2
-    damaged = stream[:half] + b"\x00\x01" * ((len(stream) - half - 2) // 2) + stream[-2:]
-    dataset.PixelData = encapsulate([damaged])
     path = tmp_path / "undecodable.dcm"
-    path.write_bytes(to_bytes(dataset))
+    path.write_bytes(undecodable_bytes())
     return path
 
 

@@ -78,7 +78,8 @@ def send_empty(page: Page) -> None:
 
 
 def contest(page: Page) -> None:
-    page.check("#review [name=verdict][value=contested]")
+    page.click(".judging-contest summary")
+    expect(page.locator("#contest")).to_be_visible()
 
 
 def show_map(page: Page) -> None:

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import JPEGLSLossless
 
 from tests.accounts.factories import PASSWORD
 from tests.e2e.stack import Stack
+from tests.radiology.factories import dicom_dataset, to_bytes
 
 # Made in the application's own database, since nobody signs up as suspended.
 ACCOUNTS = """
@@ -87,3 +90,13 @@ class World:
             assert time.monotonic() < deadline, "no reading within a minute"
             found = api.get(f"/radiographs/{found['id']}/", params={"wait": 10}).json()
         return found
+
+
+def undecodable_bytes() -> bytes:
+    """A radiograph whose header is right and whose compressed pixels are damaged half-way."""
+    dataset = dicom_dataset(transfer_syntax=JPEGLSLossless)
+    stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    half = len(stream) // 2
+    damaged = stream[:half] + b"\x00\x01" * ((len(stream) - half - 2) // 2) + stream[-2:]
+    dataset.PixelData = encapsulate([damaged])
+    return to_bytes(dataset)
