@@ -67,7 +67,8 @@ def build(stack: Stack, folder: Path) -> World:
             for day, opacity, answer in taken:
                 number += 1
                 file = folder / f"{number}.dcm"
-                file.write_bytes(made_up.dicom(made_up.chest(number, opacity=opacity), number))
+                pixels = made_up.chest(number, opacity=opacity)
+                file.write_bytes(made_up.dicom(pixels, number, day=day.replace("-", "")))
                 sent = world.send(api, file, **person, acquired_on=day)
                 world.radiographs.insert(0, sent["id"])
                 if answer:
