@@ -156,6 +156,18 @@ class ImageUnreadableError(PermanentError):
     sentence = _("The file is missing, or it is no image that can be read.")
 
 
+class LabelsInvalidError(PermanentError):
+    """The CSV of labelled files that a model is to be evaluated on."""
+
+    code = "labels_invalid"
+    sentence = _("The labels cannot be used: %(reason)s.")
+
+
+class NothingEvaluatedError(PermanentError):
+    code = "nothing_evaluated"
+    sentence = _("None of the %(files)s files could be read, so there is no figure.")
+
+
 class FileHeadInvalidError(PermanentError):
     """A look into a chosen file without its first bytes, or with more than those."""
 

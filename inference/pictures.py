@@ -22,13 +22,14 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 
 def read_labelled(content: bytes, suffix: str) -> tuple[np.ndarray, Header | None]:
     """The image, uint8 (H, W): a DICOM file as serving renders it, with its header; a picture
-    (by ``suffix``) as it is.
+    (by ``suffix``) as it is, within the limits of size of an upload.
 
     Raises the coded errors of ``radiology`` and :class:`ImageUnreadableError`.
     """
+    from radiology.dicom.header import check_sides, inspect
+
     if suffix.lower() not in SUFFIXES:
         from radiology.dicom.decode import stored_values
-        from radiology.dicom.header import inspect
         from radiology.dicom.render import rendered
 
         inspection = inspect(io.BytesIO(content))
@@ -36,6 +37,7 @@ def read_labelled(content: bytes, suffix: str) -> tuple[np.ndarray, Header | Non
     image = decode(content)
     if image is None:
         raise ImageUnreadableError
+    check_sides(*image.shape)
     return image, None
 
 

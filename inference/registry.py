@@ -40,7 +40,8 @@ def read_facts(directory: Path) -> dict:
     try:
         facts = json.loads((directory / "facts.json").read_text("utf-8"))
     except OSError as error:
-        raise ModelFolderInvalidError(reason="facts.json is missing") from error
+        missing = "facts.json is missing" if directory.is_dir() else "there is no such folder"
+        raise ModelFolderInvalidError(reason=missing) from error
     except ValueError as error:
         raise ModelFolderInvalidError(reason="facts.json is not JSON") from error
     try:
@@ -152,6 +153,11 @@ def shipped_directories() -> list[Path]:
 
 def _natural(text: str) -> list:
     return [(part.isdigit(), part.zfill(12)) for part in re.split(r"(\d+)", text)]
+
+
+def names_folder(text: str) -> bool:
+    """Whether ``NAME:VERSION|FOLDER`` is a folder, there or not."""
+    return ":" not in text or "/" in text or Path(text).is_dir()
 
 
 def version_get(text: str) -> ModelVersion:

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,12 +24,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from django.utils.translation import override
 
 from inference.errors import ImageUnreadableError
 from inference.model_input import MODEL_INPUT_VERSION
 from inference.models import LABELS
 from inference.pictures import read_labelled
-from pneumoniapp.errors import CodedError, RetriableError, UnexpectedError
+from pneumoniapp.errors import CodedError, PermanentError, RetriableError, UnexpectedError
 from radiology.dicom.render import shrunk
 
 from .datasets import Fingerprint
@@ -83,7 +85,7 @@ def build_dataset(
     or storage ends the build, and the same call takes it up again.
 
     Raises :class:`DatasetExistsError`, :class:`DatasetBuildRunningError`, ``SplitLeakError``,
-    :class:`DatasetInvalidError` and ``OSError``.
+    :class:`DatasetInvalidError` and ``OSError``. What trying again cannot mend leaves nothing.
     """
     shares = {"train": 1 - validation - test, "val": validation, "test": test}
     if min(shares.values()) < 0 or shares["train"] <= 0:
@@ -98,7 +100,7 @@ def build_dataset(
         by_id = {record["image_id"]: record for record in progress(records, len(source.cases))}
         rows, refused = _rows(source.cases, by_id)
         if not rows:
-            raise DatasetInvalidError(reason="no image can be used")
+            raise DatasetInvalidError(reason=_nothing_left(refused))
         assign_splits(rows, seed=seed, shares=shares)
         check_for_leak(rows)
         written = {row["file"] for row in rows}
@@ -119,8 +121,9 @@ def build_dataset(
             "dropped": dict(sorted(source.dropped.items())),
             "refused": {
                 "count": len(refused),
-                "by_code": dict(sorted(Counter(refused.values()).items())),
-                "images": refused,
+                "by_code": _by_code(refused),
+                "images": {image: record["code"] for image, record in refused.items()},
+                "sentences": {image: record["sentence"] for image, record in refused.items()},
             },
             "remarks": _remarks(by_id),
             "rendering": {
@@ -238,7 +241,8 @@ class Journal:
         except RetriableError:
             raise
         except CodedError as error:
-            return record | {"code": error.code}
+            with override("en"):  # Threads have a language each.
+                return record | {"code": error.code, "sentence": str(error)}
 
     def _holds(self, record: dict) -> bool:
         """Whether the image of an earlier run is there, whole. Refused ones are tried again."""
@@ -288,13 +292,26 @@ def rendered(content: bytes, suffix: str) -> tuple[np.ndarray, dict]:
     }
 
 
-def _rows(cases: list[Case], records: dict[str, dict]) -> tuple[list[dict], dict[str, str]]:
-    """Rows of the index sorted by image, and the refused images with their codes."""
+def _by_code(refused: dict[str, dict]) -> dict[str, int]:
+    return dict(sorted(Counter(record["code"] for record in refused.values()).items()))
+
+
+def _nothing_left(refused: dict[str, dict]) -> str:
+    """Why no image can be used, with the sentence of the first that was refused."""
+    if not refused:
+        return "it names no image that can be used"
+    codes = ", ".join(f"{number} {code}" for code, number in _by_code(refused).items())
+    first = next(iter(refused.values()))["sentence"].rstrip(".")
+    return f"all images are refused ({codes}), such as: {first}"
+
+
+def _rows(cases: list[Case], records: dict[str, dict]) -> tuple[list[dict], dict[str, dict]]:
+    """Rows of the index sorted by image, and the records of the refused images."""
     rows, refused = [], {}
     for case in sorted(cases, key=lambda case: case.image_id):
         record = records[case.image_id]
         if "code" in record:
-            refused[case.image_id] = record["code"]
+            refused[case.image_id] = record
             continue
         row = {
             column: getattr(case, column, "") or record.get(column, "") for column in INDEX_COLUMNS
@@ -325,7 +342,11 @@ def _journal(partial: Path, out: Path) -> Iterator[Journal]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DatasetBuildRunningError(folder=str(out)) from error
-        yield Journal(partial, file)
+        try:
+            yield Journal(partial, file)
+        except PermanentError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
 
 def cores() -> int:

@@ -200,6 +200,15 @@ def _dates(dataset: Dataset) -> tuple[dt.date | None, dt.date | None]:
     return birth_date, acquired_on
 
 
+def check_sides(rows: int, columns: int) -> None:
+    """Raise :class:`TooManyPixelsError` or :class:`TooFewPixelsError` for what nobody reads."""
+    limit = settings.RADIOGRAPH_MAX_SIDE
+    if max(rows, columns) > limit:
+        raise TooManyPixelsError(rows=rows, columns=columns, limit=limit)
+    if min(rows, columns) < MIN_SIDE:
+        raise TooFewPixelsError(rows=rows, columns=columns, limit=MIN_SIDE)
+
+
 def _pixel_module(dataset: Dataset, header: Header) -> PixelModule:
     """The shape of the pixels, within the limits (PS3.3, C.7.6.3)."""
     frames = integer(dataset, "NumberOfFrames")
@@ -212,14 +221,9 @@ def _pixel_module(dataset: Dataset, header: Header) -> PixelModule:
         if photometric.startswith(("RGB", "YBR", "PALETTE", "HSV", "ARGB", "CMYK")):
             raise NotGreyError
         raise PhotometricUnsupportedError(found=_code(photometric) or "?")
-    rows, columns = header.rows, header.columns
-    if not rows or not columns:
+    if not header.rows or not header.columns:
         raise PixelSizeMismatchError
-    limit = settings.RADIOGRAPH_MAX_SIDE
-    if max(rows, columns) > limit:
-        raise TooManyPixelsError(rows=rows, columns=columns, limit=limit)
-    if min(rows, columns) < MIN_SIDE:
-        raise TooFewPixelsError(rows=rows, columns=columns, limit=MIN_SIDE)
+    check_sides(header.rows, header.columns)
     allocated, stored = header.bits_allocated, header.bits_stored
     high_bit = integer(dataset, "HighBit")
     if (
@@ -231,4 +235,4 @@ def _pixel_module(dataset: Dataset, header: Header) -> PixelModule:
     representation = integer(dataset, "PixelRepresentation")
     if representation not in (0, 1):
         raise MalformedError
-    return PixelModule(rows, columns, allocated, stored, representation == 1)
+    return PixelModule(header.rows, header.columns, allocated, stored, representation == 1)

@@ -1,10 +1,12 @@
 import csv
 import json
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
 
 from inference.models import LABELS
 from tests.radiology.factories import dicom_bytes
@@ -82,13 +84,67 @@ def test_counts_what_it_refuses_and_goes_on(labelled, shipped, capsys):
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
-        ({"file": "a.png", "label": "Normal"}, "Unknown labels: Normal"),
-        ({"file": "a.png", "class": "normal"}, "no column label"),
+        ({"file": "a.png", "label": "Normal"}, "labels_invalid: .*unknown labels Normal"),
+        ({"file": "a.png", "class": "normal"}, "labels_invalid: .*no column label"),
     ],
 )
 def test_says_what_is_wrong_with_the_labels(tmp_path, shipped, row, sentence):
     with pytest.raises(CommandError, match=sentence):
         call_command("evaluate", labels=write(tmp_path, [row]), images=tmp_path)
+
+
+def test_a_csv_that_cannot_be_read_is_told_by_its_code(tmp_path, shipped):
+    for content in (None, b"\xff\xfe", b"file,label\n"):
+        if content:
+            (tmp_path / "labels.csv").write_bytes(content)
+        with pytest.raises(CommandError, match=r"^labels_invalid: "):
+            call_command("evaluate", labels=tmp_path / "labels.csv", images=tmp_path)
+
+
+def test_no_figure_at_all_is_a_failure(labelled, shipped, capsys):
+    folder, rows = labelled
+    for row in rows:
+        (folder / row["file"]).write_bytes(b"nothing")
+
+    with pytest.raises(CommandError, match=r"^nothing_evaluated: None of the 9 files"):
+        evaluate(folder, rows, shipped, capsys)
+
+    result = json.loads(capsys.readouterr().out)
+    assert result["refused"] == len(result["refused_files"]) == 9
+
+
+def test_pictures_are_held_to_the_size_of_an_upload(labelled, shipped, capsys):
+    folder, rows = labelled
+    cv2.imwrite(str(folder / "normal.png"), np.zeros((63, 300), np.uint8))
+
+    result = evaluate(folder, rows, shipped, capsys)
+
+    assert result["refused_files"]["normal.png"] == "too_few_pixels"
+    assert result["n"] == 8
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        ("{}", "not a valid model folder: facts.json is missing"),
+        ("{}/nowhere", "not a valid model folder: there is no such folder"),
+        ("nowhere", "not a valid model folder: there is no such folder"),
+        ("{}/damaged", "not a valid model folder: model.tflite is missing"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "classify"])
+def test_a_wrong_model_folder_is_not_blamed_on_production(
+    labelled, shipped, command, model, sentence
+):
+    folder, rows = labelled
+    shutil.copytree(shipped, folder / "damaged", ignore=lambda *_: ["model.tflite"])
+    arguments = {
+        "evaluate": [f"--labels={write(folder, rows)}", f"--images={folder}"],
+        "classify": [str(folder / "normal.dcm")],
+    }
+
+    with translation.override("fr"), pytest.raises(CommandError, match=sentence):
+        call_command(command, *arguments[command], "--model", model.format(folder))
 
 
 def test_coverage_and_sizes_of_sets(labelled, folder_with_sets, capsys):

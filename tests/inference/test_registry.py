@@ -7,6 +7,7 @@ import json
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import translation
 
 from inference.engine import engine_for
 from inference.errors import (
@@ -274,13 +275,15 @@ def test_promote_and_rollback_commands(three, capsys):
 @pytest.mark.parametrize(
     ("command", "code"),
     [
-        (["promote", "nothing:1"], "model_version_unknown"),
-        (["rollback"], "no_previous_model_version"),
-        (["models", "register", "/nowhere"], "model_folder_invalid"),
+        (["promote", "nothing:1"], "model_version_unknown: There is no model version"),
+        (["rollback"], "no_previous_model_version: There is no earlier version"),
+        (["models", "register", "/nowhere"], "model_folder_invalid: This is not a valid"),
+        (["models", "card", "/nowhere"], "model_folder_invalid: This is not a valid"),
         (["models", "register"], "No model folder"),
         (["rollback", "--by", "nobody@example.org"], "No administrator"),
     ],
 )
-def test_a_refused_command_says_why(command, code):
-    with pytest.raises(CommandError, match=code):
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_refused_command_says_why_in_english(command, code, language):
+    with translation.override(language), pytest.raises(CommandError, match=code):
         call_command(*command)

@@ -4,6 +4,7 @@ import io
 import json
 
 import cv2
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -20,6 +21,7 @@ from ml_training.sources_challenge import challenge_source
 from tests.radiology.factories import dicom_bytes
 
 from .challenge import read_csv, write_csv
+from .test_dataset_build import index_rows
 
 
 def test_a_build_that_was_cut_short_is_taken_up(challenge, tmp_path, monkeypatch):
@@ -187,6 +189,29 @@ def test_the_command_says_how_to_go_on_after_a_full_disk(challenge, tmp_path, mo
     monkeypatch.setattr(dataset_build, "write_whole", full)
     with pytest.raises(CommandError, match=r"^file_failed: .*no space left .* takes it up"):
         build(challenge, tmp_path / "out")
+
+
+def test_the_command_says_which_images_are_too_small_and_by_which_limit(tmp_path):
+    rows = index_rows(tmp_path / "given", ["train", "val", "test"])
+    for number, side in ((0, 63), (1, 20000)):
+        cv2.imwrite(str(tmp_path / "given" / f"{number}.png"), np.zeros((80, side), np.uint8))
+    out = io.StringIO()
+    arguments = ["dataset", "build", "--index", str(tmp_path / "given" / "index.csv"), "--out"]
+
+    call_command(*arguments, str(tmp_path / "one"), stdout=out, verbosity=0)
+
+    assert (
+        "refused: 0 too_few_pixels: The image has only 63 x 80 pixels: too small to be read "
+        "(at least 64 x 64).\n"
+    ) in out.getvalue()
+    assert "refused: 1 too_many_pixels: The image has 20000 x 80 pixels" in out.getvalue()
+    write_csv(tmp_path / "given" / "index.csv", rows[:2])
+    with pytest.raises(
+        CommandError,
+        match=r"^dataset_invalid: .* \(1 too_few_pixels, 1 too_many_pixels\).*at least 64 x 64",
+    ):
+        call_command(*arguments, str(tmp_path / "none"), stdout=out, verbosity=0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["given", "one"]
 
 
 @pytest.mark.parametrize(

@@ -8,23 +8,29 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.utils.translation import override
 
-from inference.errors import NoModelInProductionError
+from inference.errors import (
+    ModelFolderInvalidError,
+    ModelUnusableError,
+    NoModelInProductionError,
+)
 from inference.registry import (
+    names_folder,
     production_version,
     shipped_directories,
     version_directory,
     version_get,
 )
 from inference.wording import named_labels
+from pneumoniapp.commands import OperatorCommand
 from pneumoniapp.errors import CodedError, UnexpectedError
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Read DICOM radiographs without a server; nothing is stored. Prints one line for each "
         "file. Exit status 1 if any file was refused. It assists a doctor and never decides."
@@ -48,12 +54,7 @@ class Command(BaseCommand):
 
     def classify(self, paths: list[str], model: str | None, as_json: bool) -> int:
         """Print a line for each file; returns how many were refused."""
-        from inference.engine import Engine
-
-        try:
-            engine = Engine.load(model_directory(model))
-        except CodedError as error:
-            raise CommandError(f"{error.code}: {error}") from error
+        engine = load_engine(model)
         refused = 0
         for file in radiograph_files(paths):
             answer = read(file, engine)
@@ -62,9 +63,22 @@ class Command(BaseCommand):
         return refused
 
 
+def load_engine(model: str | None):
+    """The engine of :func:`model_directory`; what was named and is no model is not blamed on
+    production."""
+    from inference.engine import Engine
+
+    try:
+        return Engine.load(model_directory(model))
+    except ModelUnusableError as error:
+        if model:
+            raise ModelFolderInvalidError(**error.params) from error
+        raise
+
+
 def model_directory(model: str | None) -> Path:
     """The folder of the version asked for, in production, or shipped, in this order."""
-    if model and Path(model).is_dir():
+    if model and names_folder(model):
         return Path(model)
     try:
         if model:

@@ -8,19 +8,19 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import override
 
-from inference.errors import ImageUnreadableError
+from inference.errors import ImageUnreadableError, LabelsInvalidError, NothingEvaluatedError
 from inference.models import LABELS, Certainty
+from pneumoniapp.commands import OperatorCommand
 from pneumoniapp.errors import CodedError, UnexpectedError
 
-from .classify import model_directory
+from .classify import load_engine
 
 PATIENT_COLUMNS = ("nih_patient", "patient")
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Evaluate a model on labelled files (DICOM, PNG or JPEG). The CSV has the columns file "
         "and label, and may have nih_patient (or patient), by which intervals are bootstrapped."
@@ -42,24 +42,28 @@ class Command(BaseCommand):
             result = evaluate_files(labels, images, model)
         if options["json"]:
             self.stdout.write(json.dumps(result))
-            return
-        for key, value in result.items():
-            self.stdout.write(f"{key}: {json.dumps(value)}")
+        else:
+            for key, value in result.items():
+                self.stdout.write(f"{key}: {json.dumps(value)}")
+        if "n" not in result:
+            raise NothingEvaluatedError(files=result["refused"])
 
 
 def read_rows(labels: Path) -> list[dict]:
-    """The rows of the CSV; raises ``CommandError`` for what it lacks."""
+    """The rows of the CSV; raises :class:`LabelsInvalidError` for what it lacks."""
     try:
         with labels.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CommandError(f"{labels} cannot be read: {error}") from error
+        raise LabelsInvalidError(reason=f"{labels} cannot be read ({error})") from error
     if not rows:
-        raise CommandError(f"{labels} has no rows.")
+        raise LabelsInvalidError(reason=f"{labels} has no rows")
     if missing := {"file", "label"} - set(rows[0]):
-        raise CommandError(f"{labels} has no column {', '.join(sorted(missing))}.")
+        raise LabelsInvalidError(reason=f"{labels} has no column {', '.join(sorted(missing))}")
     if unknown := {row["label"] for row in rows} - set(LABELS):
-        raise CommandError(f"Unknown labels: {', '.join(sorted(map(str, unknown)))}.")
+        known = ", ".join(LABELS)
+        names = ", ".join(sorted(map(str, unknown)))
+        raise LabelsInvalidError(reason=f"unknown labels {names} (known are {known})")
     return rows
 
 
@@ -80,15 +84,11 @@ def evaluate_files(labels: Path, images: Path, model: str | None) -> dict:
     A file that cannot be read is in no figure. One that the model's gate refuses
     (``unlike``) is refused too, and yet in all figures, so that refusing cannot improve them.
     """
-    from inference.engine import Engine
     from inference.metrics import evaluate
 
     rows = read_rows(labels)
     column = next((name for name in PATIENT_COLUMNS if name in rows[0]), None)
-    try:
-        engine = Engine.load(model_directory(model))
-    except CodedError as error:
-        raise CommandError(f"{error.code}: {error}") from error
+    engine = load_engine(model)
     truth, probabilities, patients, refused = [], [], [], {}
     certainties, sets = [], []
     for row in rows:

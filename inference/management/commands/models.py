@@ -6,18 +6,19 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from inference.errors import AlreadyInProductionError
 from inference.model_card_markdown import LANGUAGES, card_markdown
 from inference.models import ModelVersion
-from inference.registry import read_facts, shipped_directories, version_get
+from inference.registry import names_folder, read_facts, shipped_directories, version_get
 from inference.selectors import model_production, model_versions_list
 from inference.services import model_promote, model_register
+from pneumoniapp.commands import OperatorCommand, coded_line
 from pneumoniapp.errors import CodedError
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "List the registered model versions, register a model folder, or show a model card."
 
     def add_arguments(self, parser) -> None:
@@ -76,26 +77,20 @@ class Command(BaseCommand):
                 if path == folders[-1] and promote_if_none and model_production() is None:
                     version = self.promote(version)
             except CodedError as error:
-                raise CommandError(f"{path}: {error.code}: {error}") from error
+                raise CommandError(f"{path}: {coded_line(error)}") from error
             state = "in production" if version.in_production else "registered"
             self.stdout.write(f"{version} {state}")
 
     def card(self, *, model: str, language: str, out: Path | None, **_options) -> None:
         try:
-            if ":" in model and not Path(model).is_dir():
-                facts = version_get(model).facts
-            else:
-                facts = read_facts(Path(model))
+            facts = read_facts(Path(model)) if names_folder(model) else version_get(model).facts
         except CodedError as error:
-            raise CommandError(f"{model}: {error.code}: {error}") from error
+            raise CommandError(f"{model}: {coded_line(error)}") from error
         text = card_markdown(facts, language=language)
         if out is None:
             self.stdout.write(text)
             return
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise CommandError(f"{out}: {error.strerror}") from error
+        out.write_text(text, encoding="utf-8")
         self.stdout.write(str(out))
 
     def promote(self, version: ModelVersion) -> ModelVersion:

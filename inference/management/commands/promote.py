@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.models import Doctor
 from inference.registry import version_get
 from inference.services import model_promote
-from pneumoniapp.errors import CodedError
+from pneumoniapp.commands import OperatorCommand
 
 
 def account(email: str | None) -> Doctor | None:
@@ -20,7 +20,7 @@ def account(email: str | None) -> Doctor | None:
     return found[0]
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = "Put a registered model version into production."
 
     def add_arguments(self, parser) -> None:
@@ -28,10 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--by", metavar="EMAIL", help="the administrator to record")
 
     def handle(self, *args, **options) -> None:
-        try:
-            promotion = model_promote(
-                model_version=version_get(options["version"]), by=account(options["by"])
-            )
-        except CodedError as error:
-            raise CommandError(f"{error.code}: {error}") from error
+        promotion = model_promote(
+            model_version=version_get(options["version"]), by=account(options["by"])
+        )
         self.stdout.write(f"{promotion.model_version} in production")

@@ -98,7 +98,8 @@ class Command(LaboratoryCommand):
                 f"{what} {out} was not built; the same command takes it up where it stopped."
             ) from error
         for image, code in facts["refused"]["images"].items():
-            self.stdout.write(f"refused: {image} {code}")
+            sentence = facts["refused"]["sentences"][image]
+            self.stdout.write(f"refused: {image} {code}: {sentence}")
         for note in facts["notes"]:
             self.stdout.write(f"note: {note}")
         self.summary(facts)
