@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.core.files.storage import default_storage
+from django.core.files.storage import Storage, default_storage
 from django.db import models
 from django.utils import timezone
 
@@ -91,26 +91,26 @@ def orphans_delete(comparison: Comparison) -> int:
     return deleted
 
 
-def stored_files(folder: str) -> Iterator[StoredFile]:
-    """Every file below ``folder`` of the files' storage."""
-    if bucket := getattr(default_storage, "bucket", None):
+def stored_files(folder: str, storage: Storage = default_storage) -> Iterator[StoredFile]:
+    """Every file below ``folder`` of a storage; of the files' own unless another is given."""
+    if bucket := getattr(storage, "bucket", None):
         # S3 lists a thousand keys a call; folder by folder it would be a call for each.
         for item in bucket.objects.filter(Prefix=f"{folder}/"):
             yield StoredFile(item.key, item.last_modified, item.size)
         return
     try:
-        folders, names = default_storage.listdir(folder)
+        folders, names = storage.listdir(folder)
     except FileNotFoundError:
         return
     for name in names:
         path = f"{folder}/{name}"
         try:
-            modified, size = default_storage.get_modified_time(path), default_storage.size(path)
+            modified, size = storage.get_modified_time(path), storage.size(path)
         except FileNotFoundError:  # Gone since it was listed.
             continue
         yield StoredFile(path, modified, size)
     for name in folders:
-        yield from stored_files(f"{folder}/{name}")
+        yield from stored_files(f"{folder}/{name}", storage)
 
 
 def _names(columns: list[tuple[type[models.Model], str]]) -> dict[str, LostFile]:

@@ -56,6 +56,19 @@ def _own_folders(settings, tmp_path_factory):
         (root / folder).mkdir()
 
 
+@pytest.fixture
+def backups(settings, tmp_path_factory) -> str:
+    """Backups are on, into a folder of this test's own; the key."""
+    from operations.backup.keys import new_key
+
+    folder = tmp_path_factory.mktemp("backups")
+    backend = settings.STORAGES["backups"]
+    options = backend["OPTIONS"] | {"location": str(folder)}
+    settings.STORAGES = settings.STORAGES | {"backups": backend | {"OPTIONS": options}}
+    settings.BACKUP_KEYS = [new_key()]
+    return settings.BACKUP_KEYS[0]
+
+
 @pytest.fixture(
     params=[("disk", False), ("rights", False), ("unreachable", True), ("refused", True)]
 )

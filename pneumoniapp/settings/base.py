@@ -120,6 +120,9 @@ STATIC_ROOT = env.str("STATIC_ROOT", default="") or str(VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": environment.file_storage(),
+    "backups": environment.backup_storage(
+        Path(env.str("BACKUP_ROOT", default="") or VAR_DIR / "backups")
+    ),
     "staticfiles": {"BACKEND": "pneumoniapp.staticfiles.StaticFiles"},
 }
 # A large file that is being received goes to a folder (the system's by default); what is
@@ -312,6 +315,10 @@ DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10  # DEBUG
 DJANGO_STRUCTLOG_CELERY_TASK_START_LOG_LEVEL = 10
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
+
+# --- Backups (docs/operations.md) ---------------------------------------------------------
+# The first key encrypts, all of them decrypt; without one backups are off.
+BACKUP_KEYS = env.list("BACKUP_KEYS", default=[])
 
 # --- REST API (docs/api.md) ---------------------------------------------------------------
 # "<number>/<sec|min|hour|day>" for each doctor, each address without a token, and each

@@ -123,14 +123,37 @@ def file_storage() -> dict:
 
     Either way files are private: there is no public address, no public ACL.
     """
-    bucket = env.str("S3_BUCKET", default="")
-    if not bucket:
+    return _storage(
+        bucket_name=env.str("S3_BUCKET", default=""),
+        endpoint_url=env.str("S3_ENDPOINT_URL", default=""),
+        region_name=env.str("S3_REGION", default=""),
+        access_key=env.str("S3_ACCESS_KEY", default=""),
+        secret_key=env.str("S3_SECRET_KEY", default=""),
+    )
+
+
+def backup_storage(folder: Path) -> dict:
+    """The storage of backups: a bucket if ``BACKUP_S3_BUCKET`` is set, else ``folder``."""
+    return _storage(
+        folder=folder,
+        bucket_name=env.str("BACKUP_S3_BUCKET", default=""),
+        endpoint_url=env.str("BACKUP_S3_ENDPOINT_URL", default=""),
+        region_name=env.str("BACKUP_S3_REGION", default=""),
+        access_key=env.str("BACKUP_S3_ACCESS_KEY", default=""),
+        secret_key=env.str("BACKUP_S3_SECRET_KEY", default=""),
+    )
+
+
+def _storage(*, folder: Path | None = None, bucket_name: str, **account: str) -> dict:
+    """The bucket of ``account``; without a name a ``folder``, by default ``MEDIA_ROOT``."""
+    if not bucket_name:
         return {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
             "OPTIONS": {
                 "allow_overwrite": True,
                 "file_permissions_mode": 0o600,
                 "directory_permissions_mode": 0o700,
+                **({"location": str(folder)} if folder else {}),
             },
         }
     from botocore.config import Config
@@ -138,11 +161,8 @@ def file_storage() -> dict:
     return {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
-            "bucket_name": bucket,
-            "endpoint_url": env.str("S3_ENDPOINT_URL", default="") or None,
-            "region_name": env.str("S3_REGION", default="") or None,
-            "access_key": env.str("S3_ACCESS_KEY", default="") or None,
-            "secret_key": env.str("S3_SECRET_KEY", default="") or None,
+            "bucket_name": bucket_name,
+            **{name: value or None for name, value in account.items()},
             "default_acl": None,
             "file_overwrite": True,
             "querystring_auth": True,

@@ -102,3 +102,31 @@ def test_files_without_a_row_are_found_in_a_bucket(bucket, settings, db):
     assert orphans_delete(found) == 1
     assert not storage.exists("radiographs/ab/x/image.dcm")
     assert storage.exists("elsewhere/image.dcm")
+
+
+def test_backups_lie_in_a_bucket(bucket, backups, monkeypatch, settings):
+    """S3 to S3: what is there is not sent again; a restore finds it; damage is told."""
+    from operations.backup.repository import Repository
+    from operations.errors import BackupPartMissingError
+
+    for name in ("BUCKET", "ENDPOINT_URL", "REGION", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(f"BACKUP_S3_{name}", os.environ[f"S3_{name}"])
+    backend = environment.backup_storage(None)
+    settings.STORAGES = settings.STORAGES | {"backups": backend}
+    repository, known = Repository.configured(), {}
+    assert (repository.objects(), repository.manifests()) == ({}, [])
+    content = [os.urandom(1024 * 1024) for _ in range(9)]
+    first = repository.add(content, known)
+    assert first.is_new
+    assert repository.objects() == known == {first.name: first.sealed}
+    assert not repository.add(content, repository.objects()).is_new
+    assert repository.read_whole(first.name) == b"".join(content)
+    manifest = {"format": 1, "name": "x"}
+    repository.manifest_write("20260101T000000.000000Z-aaaaaa", manifest)
+    assert repository.manifests() == ["20260101T000000.000000Z-aaaaaa"]
+    assert repository.manifest_read("20260101T000000.000000Z-aaaaaa") == manifest
+    repository.object_delete(first.name)
+    with pytest.raises(BackupPartMissingError):
+        repository.read_whole(first.name)
+    repository.manifest_delete("20260101T000000.000000Z-aaaaaa")
+    assert repository.manifests() == []

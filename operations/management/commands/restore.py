@@ -1,0 +1,43 @@
+"""``manage.py restore``: one backup into an empty system."""
+
+from __future__ import annotations
+
+from django.core.management.base import BaseCommand, CommandError
+
+from operations.backup.repository import Repository
+from operations.backup.restoring import Target, backup_restore
+from operations.backup.terminal import Line
+from operations.errors import BackupNotFoundError
+from pneumoniapp.errors import CodedError
+
+
+class Command(BaseCommand):
+    help = (
+        "Restores a backup into a migrated system without rows; refuses any other. All of it "
+        "or nothing: rows, checksums and files are verified before it counts."
+    )
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("backup", help="a name that `manage.py backups` lists, or latest")
+
+    def handle(self, *, backup: str, **options) -> None:
+        line = Line(self.stderr)
+        try:
+            repository = Repository.configured()
+            if backup == "latest":
+                backup = next(iter(repository.manifests()), "")
+                if not backup:
+                    raise BackupNotFoundError
+            done = backup_restore(repository, backup, target=Target(), progress=line)
+        except CodedError as error:
+            raise CommandError(f"{error} ({error.code})") from error
+        finally:
+            line.end()
+        for lost in done.missing:
+            self.stdout.write(
+                f"{lost['reason']}\t{lost['name']}\t{lost['model']} {lost['pk']}\t{lost['column']}"
+            )
+        self.stdout.write(
+            f"{done.name} restored and verified: {done.rows} rows in {done.tables} tables, "
+            f"{done.files} files, {done.models} model files, {len(done.missing)} missing."
+        )
