@@ -26,6 +26,10 @@ FORMATS_READ = (1, FACTS_FORMAT)
 SMALLEST_INPUT = 32
 _NAME = re.compile(r"[a-z0-9][a-z0-9._\-]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,31}")
+NAME_RULE = (
+    "a letter or digit first, then letters, digits, '.', '_', '-'; 64 and 32 at most; "
+    "no capitals in a name"
+)
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,63}")
 # Beyond these a calibration is none: all classes alike, or the first one certain.
 _TEMPERATURES = (0.01, 100)
@@ -58,8 +62,8 @@ def _wrong_fact(facts: dict) -> str:
 
     if facts["format"] not in FORMATS_READ:
         return f"format {facts['format']} is not one of {FORMATS_READ}"
-    if not _NAME.fullmatch(facts["name"]) or not _VERSION.fullmatch(facts["version"]):
-        return "name or version has other characters than letters, digits, '.', '_', '-'"
+    if not is_plain(facts["name"], facts["version"]):
+        return f"name and version are not plain: {NAME_RULE}"
     if facts["labels"] != list(LABELS):
         return f"labels are not {', '.join(LABELS)}"
     if facts["preprocessing_version"] != MODEL_INPUT_VERSION:
@@ -90,6 +94,11 @@ def _wrong_fact(facts: dict) -> str:
         if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
             return f"SHA-256 of {key} is malformed"
     return ""
+
+
+def is_plain(name: str, version: str) -> bool:
+    """Whether a model may be called so: see ``NAME_RULE``."""
+    return bool(_NAME.fullmatch(name) and _VERSION.fullmatch(version))
 
 
 def _wrong_limits(facts: dict) -> str:

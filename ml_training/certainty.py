@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from inference.certainty import calibrate
-from inference.registry import FACTS_FORMAT
+from inference.registry import FACTS_FORMAT, check_files, read_facts
 
 from .calibration import calibration_facts
 from .card_facts import population_facts, subgroup_facts
 from .conformal import conformal_facts
 from .datasets import Dataset
+from .errors import DatasetInvalidError
 from .export import FILES, export_weights, file_facts, write_facts
+from .files import whole_folder
 from .gate import GATE_FILE, gate_facts
 from .predictions import network_inputs
 from .triage import triage_facts
@@ -55,26 +55,30 @@ def other_body_parts(index: Path) -> Path | None:
 def refit(folder: Path, target: Path, dataset: Dataset, *, version: str, others=None) -> Path:
     """A copy of the model ``folder`` at ``target`` with its certainty found anew, as ``version``.
 
-    For a folder of format 1, or for other validation patients. The Keras model is exported
-    again, so that the gate gets its output. ``dataset`` must be split as in training.
-    Returns ``target``; raises what the export raises.
+    For a folder of format 1. The Keras model is exported again, so that the gate gets its
+    output. Returns ``target``, which takes the place of what was there when it is whole; raises
+    what the export raises, ``ModelFolderInvalidError`` for a folder whose files are not what its
+    facts say, and :class:`DatasetInvalidError` unless ``dataset`` is what the model was made with.
     """
     import keras
 
-    facts = json.loads((folder / "facts.json").read_text())
+    facts = read_facts(folder)
+    check_files(folder, facts)
+    if dataset.fingerprint != facts["data"]["fingerprint"]:
+        raise DatasetInvalidError(reason=f"it is not the data of {folder.name}")
     size = int(facts["input_size"][0])
     served = keras.models.load_model(folder / facts["files"]["keras"]["name"], compile=False)
     model = keras.Model(served.input, served.output["probabilities"], name=served.name)
     inputs = {name: network_inputs(dataset.splits[name], size) for name in ("val", "test")}
     raw = {name: model.predict(images, batch_size=64, verbose=0) for name, images in inputs.items()}
-    shutil.rmtree(target, ignore_errors=True)
-    exported = export_weights(model, target, inputs["val"][: facts["parity"]["images"]])
-    certainty = certainty_facts(raw, dataset, target, others=others)
-    facts.pop("thresholds", None)
-    facts |= exported | certainty | {"files": exported["files"] | certainty["files"]}
-    facts |= {"format": FACTS_FORMAT, "version": version}
-    facts["data"] |= population_facts(dataset)
-    calibrated = calibrate(raw["test"], facts["calibration"]["temperature"])
-    facts["subgroups"] = subgroup_facts(dataset, calibrated)
-    write_facts(target, facts)
+    with whole_folder(target) as place:
+        exported = export_weights(model, place, inputs["val"][: facts["parity"]["images"]])
+        certainty = certainty_facts(raw, dataset, place, others=others)
+        facts.pop("thresholds", None)
+        facts |= exported | certainty | {"files": exported["files"] | certainty["files"]}
+        facts |= {"format": FACTS_FORMAT, "version": version}
+        facts["data"] |= population_facts(dataset)
+        calibrated = calibrate(raw["test"], facts["calibration"]["temperature"])
+        facts["subgroups"] = subgroup_facts(dataset, calibrated)
+        write_facts(place, facts)
     return target

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 from dataclasses import asdict, dataclass, fields
+from decimal import Decimal
 from pathlib import Path
 
 import yaml
 from django.conf import settings
 
 from inference.model_input import INPUT_SIZE
+from inference.registry import NAME_RULE, is_plain
 
 from .errors import ConfigInvalidError
 from .fusion import FUSIBLE
 
 OPTIMIZERS = ("adamw", "adam")
+# From and to of the numbers; what is no number (NaN) lies in no range.
+_RANGES = {
+    "input_size": (32, 4096),
+    "distillation_weight": (0, 1),
+    "head_epochs": (0, 100_000),
+    "epochs": (1, 100_000),
+    "batch_size": (1, 100_000),
+    "learning_rate": (1e-9, 1),
+    "warmup_epochs": (0, 100_000),
+    "weight_decay": (0, 1),
+    "label_smoothing": (0, 0.99),
+    "dropout": (0, 0.99),
+    "mixup": (0, 1),
+    "ema": (0, 0.99999),
+    "patience": (1, 100_000),
+    "frozen_cache": (0, 1000),
+    "masked_share": (0, 0.99),
+    "masked_cache": (1, 1000),
+    "box_weight": (0, 1000),
+    "seed": (0, 2**32 - 1),
+}
 _KINDS = {"str": str, "int": int, "float": (int, float), "bool": bool, "tuple[str, ...]": list}
 
 
@@ -35,6 +58,13 @@ def _is(value: object, kind: str) -> bool:
         return False
     texts = not isinstance(value, list) or all(isinstance(item, str) for item in value)
     return isinstance(value, _KINDS[kind]) and texts
+
+
+def _meant(value: object, kind: str) -> str:
+    """What a value must be; YAML reads 5e-4 as text, which nobody sees."""
+    if kind == "float" and isinstance(value, str) and re.fullmatch(r"\d+e-?\d+", value, re.I):
+        return f"float: to YAML {value} is text, write {Decimal(value):f}"
+    return kind
 
 
 @dataclass(frozen=True)
@@ -125,7 +155,7 @@ class Config:
             raise ConfigInvalidError(reason=f"unknown: {', '.join(sorted(map(str, unknown)))}")
         for name, value in values.items():
             if not _is(value, known[name].type):
-                raise ConfigInvalidError(reason=f"{name} must be {known[name].type}")
+                raise ConfigInvalidError(reason=f"{name} must be {_meant(value, known[name].type)}")
             if isinstance(value, list):
                 values[name] = tuple(value)
         try:
@@ -137,7 +167,11 @@ class Config:
 
     def check(self) -> None:
         """Raise :class:`ConfigInvalidError` where values do not go together."""
+        for name, (low, high) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise ConfigInvalidError(reason=f"{name} must be from {low} to {high}")
         wrong = {
+            f"name and version must be plain: {NAME_RULE}": not is_plain(self.name, self.version),
             f"no fusion of {', '.join(self.fusion)}": not set(self.fusion) <= set(FUSIBLE),
             "optimizer is adam or adamw": self.optimizer not in OPTIMIZERS,
             "masked_index and boxes need a frozen_cache": not self.frozen_cache
@@ -146,17 +180,8 @@ class Config:
             and self.trainable_from == "all",
             "a frozen_cache goes with neither fusion nor teachers": bool(self.frozen_cache)
             and bool(self.fusion or self.teachers),
-            "head_epochs must leave an epoch to all that learns": not 0
-            <= self.head_epochs
-            < max(self.epochs, 1),
-            "distillation_weight is from 0 to 1": not 0 <= self.distillation_weight <= 1,
+            "head_epochs must leave an epoch to all that learns": self.head_epochs >= self.epochs,
             "teacher_flips needs teachers": self.teacher_flips and not self.teachers,
-            "epochs and batch_size must be 1 at least": min(self.epochs, self.batch_size) < 1,
-            "seed must be 0 at least": self.seed < 0,
-            "learning_rate must be a number above 0": not 0 < self.learning_rate < math.inf,
-            "dropout, mixup and masked_share are from 0 to 1": not all(
-                0 <= share <= 1 for share in (self.dropout, self.mixup, self.masked_share)
-            ),
         }
         for reason, holds in wrong.items():
             if holds:

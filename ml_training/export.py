@@ -19,6 +19,7 @@ from inference.registry import FACTS_FORMAT
 
 from .architectures import BACKBONE, CLASSIFIER, with_features
 from .errors import ExportParityError
+from .files import write_whole
 from .gate_output import with_gate_output
 
 LARGEST_DIFFERENCE = 1e-4
@@ -88,5 +89,5 @@ def write_facts(folder: Path, facts: dict) -> None:
         "input_size": [INPUT_SIZE, INPUT_SIZE],
     }
     facts = common | facts
-    (folder / "facts.json").write_text(json.dumps(facts, indent=2) + "\n")
+    write_whole(folder / "facts.json", json.dumps(facts, indent=2) + "\n")
     write_cards(folder, facts)

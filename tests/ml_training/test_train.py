@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
 from inference.engine import Engine
+from inference.errors import ModelFolderInvalidError
 from ml_training.card_facts import complete
 from ml_training.config import Config
+from ml_training.datasets import read_dataset
 from ml_training.errors import ConfigInvalidError, DatasetInvalidError, ExportParityError
 from tests.ml_training.configs import changed, write_config
 from tests.ml_training.test_datasets import synthetic_rows
@@ -120,6 +123,37 @@ def test_an_export_that_a_full_disk_ends_leaves_the_model_that_was_there(configu
     assert not [path for path in trained.iterdir() if path.name.startswith(("next", "former"))]
 
 
+def test_certainty_is_found_anew_on_the_same_data_alone_beside_what_is_there(
+    configured, trained, tmp_path
+):
+    from ml_training.certainty import refit
+
+    folder, _config = configured
+    target = tmp_path / "refitted"
+    target.mkdir()
+    (target / "former").write_text("what is there")
+    dataset = read_dataset(folder / "index.csv")
+    with pytest.raises(DatasetInvalidError, match="not the data"):
+        refit(trained / "model", target, replace(dataset, fingerprint="0" * 64), version="1c")
+    damaged = shutil.copytree(trained / "model", tmp_path / "damaged")
+    (damaged / "model.keras").write_bytes(b"damaged")
+    with pytest.raises(ModelFolderInvalidError):
+        refit(damaged, target, dataset, version="1c")
+    assert [path.name for path in target.iterdir()] == ["former"]
+
+    assert refit(trained / "model", target, dataset, version="1c") == target
+
+    before, after = (
+        json.loads((place / "facts.json").read_text()) for place in (trained / "model", target)
+    )
+    assert after["version"] == "1c"
+    assert after["conformal"] == before["conformal"]
+    assert {path.name for path in target.iterdir()} == {
+        path.name for path in (trained / "model").iterdir()
+    }
+    Engine.load(target)
+
+
 def test_an_export_that_differs_is_refused(trained, tmp_path, monkeypatch):
     from ml_training import export
     from ml_training.architectures import build
@@ -141,6 +175,7 @@ def test_an_export_that_differs_is_refused(trained, tmp_path, monkeypatch):
         ({"seed": -1}, "seed"),
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"learning_rate": "15e-5"}, "write 0.00015"),
         ({"dropout": 1.5}, "dropout"),
     ],
 )
@@ -153,8 +188,6 @@ def test_says_what_is_wrong_with_a_configuration(configured, tmp_path, change, r
 
 
 def test_a_model_says_of_its_data_what_is_known_of_it(configured, tmp_path):
-    from dataclasses import replace
-
     from ml_training.finishing import source_facts
 
     folder, config = configured
