@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views, views_models, views_new, views_report, views_worklist
+from . import views, views_models, views_new, views_report, views_statistics, views_worklist
 
 app_name = "inference"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("worklist/read-again/", views_worklist.reread, name="worklist_reread"),
     path("worklist/export/", views_worklist.export, name="worklist_export"),
     path("worklist/<uuid:pk>/approve/", views_worklist.approve, name="worklist_approve"),
+    path("statistics/", views_statistics.statistics, name="statistics"),
+    path("statistics/judgements.csv", views_statistics.statistics_csv, name="statistics_csv"),
     path("radiographs/", views.reading_list, name="list"),
     path("radiographs/<uuid:pk>/", views.reading_page, name="reading"),
     path("radiographs/<uuid:pk>/viewer/", views.reading_viewer, name="viewer"),

@@ -106,17 +106,17 @@ def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterat
     """
     with translation.override(language):
         yield "\ufeff"
-        yield _lines([_heading()])
+        yield csv_text([_heading()])
     for start in range(0, len(keys), EXPORT_CHUNK):
         chunk = keys[start : start + EXPORT_CHUNK]
         rows = _rows(Analysis.objects.visible_to(user), chunk)
         with translation.override(language):
-            text = _lines(_cells(row) for row in rows)
+            text = csv_text(_cells(row) for row in rows)
         yield text
     if more:
         with translation.override(language):
             sentence = _("Only the first %(count)s readings are in this file.")
-            yield _lines([[sentence % {"count": EXPORT_LIMIT}]])
+            yield csv_text([[sentence % {"count": EXPORT_LIMIT}]])
 
 
 def _rows(visible: AnalysisQuerySet, keys: list[UUID]) -> list[Analysis]:
@@ -167,7 +167,9 @@ def _moment(at) -> str:
     return date_format(timezone.localtime(at), "Y-m-d H:i:s") if at else ""
 
 
-def _lines(rows: Iterable[list[str]]) -> str:
+def csv_text(rows: Iterable[list[str]]) -> str:
+    """``rows`` as CSV lines for the spreadsheets of the reader's language."""
+
     class Text(list):
         write = list.append
 

@@ -164,6 +164,8 @@ PAGES = [
     ),
     Route("inference:worklist_export", "POST", PRACTISING, body=lambda world: {"what": "all"}),
     Route("inference:worklist_approve", "POST", OWNER | {"owner": "onward"}, analysis),
+    Route("inference:statistics", "GET", PRACTISING),
+    Route("inference:statistics_csv", "GET", PRACTISING),
     Route("inference:reading", "GET", OWNER, radiograph),
     Route("inference:viewer", "GET", OWNER, radiograph),
     Route("inference:status", "GET", OWNER, radiograph),

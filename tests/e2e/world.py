@@ -64,6 +64,10 @@ class World:
             for number, file in enumerate(files):
                 day = {"acquired_on": f"2024-0{1 + number % 9}-12"}
                 world.radiographs.append(world.send(api, file, **person, **day)["id"])
+            # One judgement, so that there is something to count.
+            judged = api.get(f"/radiographs/{world.radiographs[-1]}/").json()["analysis"]["id"]
+            answer = api.post(f"/analyses/{judged}/reviews/", json={"verdict": "approved"})
+            assert answer.status_code == 201, answer.text
             if broken:
                 world.failed = world.send(api, broken, **person, acquired_on="2024-10-01")["id"]
         return world
