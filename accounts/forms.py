@@ -172,11 +172,11 @@ class ChangeEmailForm(OwnWords, allauth.AddEmailForm):
 
 
 class ProfileForm(OwnWords, forms.ModelForm):
-    """What doctors change themselves: their names, their language, and whether mails come."""
+    """What doctors change themselves: names, language, whether mails come, how they read."""
 
     class Meta:
         model = Doctor
-        fields = ["first_name", "last_name", "language", "mail_when_read"]
+        fields = ["first_name", "last_name", "language", "mail_when_read", "read_first"]
         widgets = {
             "first_name": forms.TextInput(attrs={"autocomplete": "given-name"}),
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),

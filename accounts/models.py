@@ -55,6 +55,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     - ``verification`` is moved by administrators alone, through ``accounts.services``.
     - Whether a doctor may work with patients is :attr:`may_practise`, nothing else.
     - ``mailed_until`` is up to when uploads have been told of by mail.
+    - ``read_first`` keeps readings from the doctor until they have judged; it was turned on
+      at ``read_first_since``, and what was read earlier may have been seen.
     - Counting ``session_generation`` up ends every session of the account at once.
     """
 
@@ -115,6 +117,16 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
         ),
     )
     mailed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    read_first = models.BooleanField(
+        _("read first, reveal after"),
+        default=False,
+        help_text=_(
+            "What the model says of a radiograph is kept from you until you have recorded your "
+            "own class. So it is known how often you and the model agree when neither has heard "
+            "the other."
+        ),
+    )
+    read_first_since = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, db_index=True)

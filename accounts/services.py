@@ -26,6 +26,7 @@ EDITABLE = frozenset(
         "registration_number",
         "language",
         "mail_when_read",
+        "read_first",
         "is_active",
         "is_staff",
         "is_superuser",
@@ -97,6 +98,8 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
     old_email = doctor.email
     if changes.get("mail_when_read") and not doctor.mail_when_read:
         changes["mailed_until"] = timezone.now()  # what was sent before is no news
+    if changes.get("read_first") and not doctor.read_first:
+        changes["read_first_since"] = timezone.now()  # what was read before may have been seen
     for name, value in changes.items():
         setattr(doctor, name, value)
     doctor.full_clean()

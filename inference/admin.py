@@ -165,7 +165,12 @@ class ReviewAdmin(ReadOnlyAdmin):
         "counts",
     )
     list_select_related = ("analysis", "doctor")
-    list_filter = ("verdict", "reason", ("is_current", admin.EmptyFieldListFilter))
+    list_filter = (
+        "verdict",
+        "reason",
+        "before_reading",
+        ("is_current", admin.EmptyFieldListFilter),
+    )
     ordering = ("-created_at", "-pk")
     raw_id_fields = ("analysis",)
     fields = (
@@ -175,6 +180,7 @@ class ReviewAdmin(ReadOnlyAdmin):
         "label",
         "reason",
         "comment",
+        "before_reading",
         "created_at",
         "counts",
     )

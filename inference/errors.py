@@ -41,6 +41,22 @@ class ReviewLabelMismatchError(PermanentError):
     )
 
 
+class ReadingWithheldError(PermanentError):
+    """The doctor reads first: what the model says comes after their own class."""
+
+    code = "reading_withheld"
+    status = 409
+    sentence = _("You read first: the reading is shown once you have recorded your own class.")
+
+
+class ReadingShownError(PermanentError):
+    """A class of one's own comes before the reading, or not at all."""
+
+    code = "reading_shown"
+    status = 409
+    sentence = _("You see this reading already: approve or contest it.")
+
+
 class ReviewReasonMissingError(PermanentError):
     """Who contests a reading says why."""
 

@@ -113,6 +113,17 @@ class ReadingFilterForm(forms.Form):
         }
 
 
+class OwnClassForm(forms.Form):
+    """What a doctor who reads first sees on the radiograph."""
+
+    label = forms.ChoiceField(
+        label=_("What do you see?"),
+        choices=Label.choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Choose the class that you see.")},
+    )
+
+
 class ReviewForm(forms.Form):
     """A doctor's judgement of a finished reading: agreed with by one button, or contested."""
 

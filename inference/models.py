@@ -14,6 +14,8 @@ from pneumoniapp.errors import sentence_for
 from pneumoniapp.ids import uuid7
 from radiology.models import Radiograph
 
+from .querysets import AnalysisQuerySet
+
 PROBABILITY = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
 
@@ -161,24 +163,6 @@ def _urgency() -> models.Case:
 FILTERED = ("label", "certainty", "status", "acquired_on")
 
 
-class AnalysisQuerySet(models.QuerySet):
-    def visible_to(self, user) -> AnalysisQuerySet:
-        """The analyses of the radiographs that ``user`` may see."""
-        if getattr(user, "is_staff", False):
-            return self.filter(radiograph__in=Radiograph.objects.visible_to(user))
-        if getattr(user, "may_practise", False):
-            return self.filter(radiograph__owner=user)
-        return self.none()
-
-    def of_doctor(self, user) -> AnalysisQuerySet:
-        """The same for a doctor, by the copied owner: no join, for lists that indexes carry."""
-        return self.filter(owner=user) if getattr(user, "may_practise", False) else self.none()
-
-    def current(self) -> AnalysisQuerySet:
-        """The newest analysis of each radiograph."""
-        return self.filter(is_current=True)
-
-
 class Analysis(models.Model):
     """One run of one model version on one radiograph.
 
@@ -275,6 +259,9 @@ class Analysis(models.Model):
         db_persist=True,
     )
 
+    # Whether what the model made of it was taken out for the doctor who asked.
+    withheld = False
+
     objects = AnalysisQuerySet.as_manager()
 
     class Meta:
@@ -305,6 +292,19 @@ class Analysis(models.Model):
     def __str__(self) -> str:
         return str(self.pk)
 
+    def withhold(self) -> None:
+        """Take out of this instance, not of the database, all that the model made of it."""
+        self.label = self.certainty = self.map = ""
+        self.prediction_set = self.gate_score = None
+        for label in LABELS:
+            setattr(self, f"p_{label}", None)
+        self.withheld = True
+
+    def save(self, *args, **kwargs) -> None:
+        if self.withheld:
+            raise TypeError("an analysis that is withheld is not saved")
+        super().save(*args, **kwargs)
+
     @property
     def is_finished(self) -> bool:
         return self.status in (self.Status.DONE, self.Status.FAILED)
@@ -331,7 +331,10 @@ class Review(models.Model):
 
     - ``is_current`` is ``True`` on the newest judgement of a doctor, the one that counts,
       and ``NULL`` on the earlier ones; a unique index keeps it single.
-    - ``reason`` says why a reading is contested; an approval has none.
+    - ``reason`` says why a reading is contested; an approval has none, nor has the class
+      that a doctor gave while the reading was withheld.
+    - ``before_reading``: the reading was withheld, and always had been, so the doctor
+      gave the class without knowing it.
     """
 
     class Verdict(models.TextChoices):
@@ -363,6 +366,9 @@ class Review(models.Model):
     comment = models.TextField(
         _("comment"), max_length=2000, blank=True, validators=[MaxLengthValidator(2000)]
     )
+    before_reading = models.BooleanField(
+        _("before the reading was shown"), default=False, editable=False
+    )
     is_current = models.BooleanField(_("counts"), null=True, default=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
@@ -378,3 +384,8 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def needs_reason(self) -> bool:
+        """Whether it contests without saying why, because the reading was withheld."""
+        return self.verdict == self.Verdict.CONTESTED and not self.reason

@@ -40,6 +40,8 @@ def notices_send() -> int:
         if not doctor.may_practise or not doctor_mail_claim(doctor=doctor, until=batch["until"]):
             continue
         context = {name: batch[name] for name in ("read", "person", "failed")}
+        if doctor.read_first:
+            context["person"] = 0  # how many are uncertain would tell of what is withheld
         mail_send(
             template="read",
             to=[doctor.email],

@@ -12,6 +12,7 @@ from radiology.warnings import warning_sentence, warnings_now
 
 from . import wording
 from .models import LABELS, Analysis, Certainty, Label, Review
+from .review_services import unseen_by
 from .selectors import queue_status
 
 # DICOM PS3.5 A.5: deflated explicit little endian.
@@ -76,8 +77,9 @@ class ReadingView:
         return {
             Analysis.Status.QUEUED: _("The radiograph is waiting for its turn."),
             Analysis.Status.RUNNING: _("The radiograph is being read."),
-            Analysis.Status.DONE: _("The reading is ready: %(label)s.")
-            % {"label": wording.headline(analysis)},
+            Analysis.Status.DONE: _("The radiograph has been read. First say what you see.")
+            if analysis.withheld
+            else _("The reading is ready: %(label)s.") % {"label": wording.headline(analysis)},
             Analysis.Status.FAILED: _("The reading failed."),
         }[analysis.status]
 
@@ -144,8 +146,20 @@ class ReadingView:
     def warnings(self) -> list[str]:
         return [warning_sentence(entry) for entry in warnings_now(self.radiograph)]
 
+    @property
+    def withheld(self) -> bool:
+        """Whether the doctor has to record a class of their own before they see it."""
+        return self.analysis.withheld
+
+    @property
+    def unseen(self) -> bool:
+        """Whether that class will count as given without knowing the reading."""
+        return unseen_by(self.analysis, self.doctor)
+
     @cached_property
     def reviews(self) -> list:
+        if self.withheld:
+            return []
         return list(self.analysis.reviews.select_related("doctor").order_by("-created_at", "-pk"))
 
     @property

@@ -8,6 +8,8 @@ from operations.services import access_record
 
 from .errors import (
     AnalysisNotDoneError,
+    ReadingShownError,
+    ReadingWithheldError,
     ReviewCommentMissingError,
     ReviewLabelMismatchError,
     ReviewReasonMismatchError,
@@ -15,6 +17,7 @@ from .errors import (
     ReviewReasonUnexpectedError,
 )
 from .models import Analysis, Label, Review
+from .withholding import is_withheld
 
 Reason = Review.Reason
 
@@ -35,27 +38,76 @@ def review_create(
     another one and why. The newest judgement of a doctor is the one that counts. Of two
     made at once the one that got the row's lock last is the newest.
 
-    Raises :class:`AnalysisNotDoneError`, :class:`ReviewLabelMismatchError`, the errors of
-    the reason and comment (:mod:`inference.errors`) or ``ValidationError``.
+    Raises :class:`AnalysisNotDoneError`, :class:`ReadingWithheldError` for a doctor who has
+    to record a class of their own first (:func:`review_before_reading`),
+    :class:`ReviewLabelMismatchError`, the errors of the reason and comment
+    (:mod:`inference.errors`) or ``ValidationError``.
     """
-    if analysis.status != Analysis.Status.DONE:
+    with transaction.atomic():
+        analysis = _locked(analysis)
+        if is_withheld(analysis, doctor):
+            raise ReadingWithheldError
+        approved = verdict == Review.Verdict.APPROVED
+        if approved and not label:
+            label = analysis.label
+        if approved != (label == analysis.label):
+            raise ReviewLabelMismatchError
+        review = Review(
+            analysis=analysis,
+            doctor=doctor,
+            verdict=verdict,
+            label=label,
+            reason=reason,
+            comment=comment.strip(),
+        )
+        review.full_clean(exclude=["analysis", "doctor"])
+        _check_reason(review)
+        return _store(review, request)
+
+
+def review_before_reading(
+    *, analysis: Analysis, doctor, label: str, comment: str = "", request=None
+) -> Review:
+    """Record the class of a doctor who reads first; from then on the reading is shown.
+
+    It approves or contests the reading as any judgement does, but gives no reason: the
+    doctor does not know what the reading says. ``before_reading`` is set unless the reading
+    was there before the doctor began to read first, and so may have been seen.
+
+    Raises :class:`AnalysisNotDoneError`, :class:`ReadingShownError` where nothing is
+    withheld, or ``ValidationError``.
+    """
+    with transaction.atomic():
+        analysis = _locked(analysis)
+        if not is_withheld(analysis, doctor):
+            raise ReadingShownError
+        same = label == analysis.label
+        review = Review(
+            analysis=analysis,
+            doctor=doctor,
+            verdict=Review.Verdict.APPROVED if same else Review.Verdict.CONTESTED,
+            label=label,
+            comment=comment.strip(),
+            before_reading=unseen_by(analysis, doctor),
+        )
+        review.full_clean(exclude=["analysis", "doctor"])
+        return _store(review, request)
+
+
+def unseen_by(analysis: Analysis, doctor) -> bool:
+    """Whether the doctor has read first for as long as this finished analysis is there."""
+    return bool(doctor.read_first_since and analysis.finished_at >= doctor.read_first_since)
+
+
+def _locked(analysis: Analysis) -> Analysis:
+    """The finished row as it is, nothing withheld, and locked.
+
+    With this lock the newest review and the judgement on the row stay one.
+    """
+    row = Analysis.objects.select_for_update().get(pk=analysis.pk)
+    if row.status != Analysis.Status.DONE:
         raise AnalysisNotDoneError
-    approved = verdict == Review.Verdict.APPROVED
-    if approved and not label:
-        label = analysis.label
-    if approved != (label == analysis.label):
-        raise ReviewLabelMismatchError
-    review = Review(
-        analysis=analysis,
-        doctor=doctor,
-        verdict=verdict,
-        label=label,
-        reason=reason,
-        comment=comment.strip(),
-    )
-    review.full_clean(exclude=["analysis", "doctor"])
-    _check_reason(review)
-    return _store(review, request)
+    return row
 
 
 def _check_reason(review: Review) -> None:
@@ -86,14 +138,11 @@ def reasons_for(read: str, right: str = "") -> list[str]:
 
 def _store(review: Review, request) -> Review:
     """Save ``review`` as the one of its doctor that counts."""
-    with transaction.atomic():
-        # First: with this lock the newest review and the judgement on the row stay one.
-        analysis = Analysis.objects.select_for_update().only("pk").get(pk=review.analysis_id)
-        earlier = Review.objects.filter(analysis=analysis, doctor=review.doctor, is_current=True)
-        earlier.update(is_current=None)
-        review.save(force_insert=True)
-        Analysis.objects.filter(pk=analysis.pk, owner=review.doctor).update(
-            judgement=review.verdict
-        )
-        access_record(actor=review.doctor, action="create", obj=review, request=request)
+    earlier = Review.objects.filter(analysis=review.analysis, doctor=review.doctor, is_current=True)
+    earlier.update(is_current=None)
+    review.save(force_insert=True)
+    Analysis.objects.filter(pk=review.analysis_id, owner=review.doctor).update(
+        judgement=review.verdict
+    )
+    access_record(actor=review.doctor, action="create", obj=review, request=request)
     return review

@@ -8,6 +8,8 @@ from django.utils import timezone
 from .models import Analysis, AnalysisQuerySet, ModelVersion, Review
 
 RELATED = ("radiograph__patient", "model_version")
+# What a filter may ask of a reading that who reads first does not know yet.
+FINDINGS = frozenset({"label", "certainty"})
 
 
 def readings_list(user) -> AnalysisQuerySet:
@@ -24,6 +26,15 @@ def readings_list(user) -> AnalysisQuerySet:
         .prefetch_related(*RELATED)
         .order_by("-queued_at", "-pk")
     )
+
+
+def sought(rows: AnalysisQuerySet, user, lookups: dict) -> AnalysisQuerySet:
+    """Those of ``rows`` that ``lookups`` leave.
+
+    What is asked for by class or certainty is no way round what is withheld from ``user``.
+    """
+    rows = rows.filter(**lookups)
+    return rows.revealed_to(user) if lookups.keys() & FINDINGS else rows
 
 
 def reading_get(user, radiograph_pk) -> Analysis:
@@ -80,8 +91,9 @@ def patient_analyses(user, patient) -> AnalysisQuerySet:
 
 
 def analysis_reviews(analysis: Analysis):
-    """The reviews of one analysis with their doctors, newest first."""
-    return analysis.reviews.select_related("doctor")
+    """The reviews of one analysis with their doctors, newest first; none while it is withheld."""
+    reviews = analysis.reviews.select_related("doctor")
+    return reviews.none() if analysis.withheld else reviews
 
 
 def model_versions_list():

@@ -35,7 +35,7 @@ from .errors import (
 )
 from .model_services import model_promote, model_register, model_rollback
 from .models import Analysis, ModelVersion
-from .review_services import review_create
+from .review_services import review_before_reading, review_create
 
 __all__ = [
     "Reading",
@@ -47,6 +47,7 @@ __all__ = [
     "model_register",
     "model_rollback",
     "reading_submit",
+    "review_before_reading",
     "review_create",
 ]
 
@@ -84,7 +85,8 @@ def reading_submit(*, patient, uploaded_by, file, acquired_on=None, request=None
         acquired_on=acquired_on,
         request=request,
     ) as (radiograph, created):
-        analysis = None if created else radiograph.analyses.current().first()
+        known = radiograph.analyses.for_reader(uploaded_by).current()
+        analysis = None if created else known.first()
         if analysis is None:
             analysis = _analysis_create(radiograph, uploaded_by)
     return Reading(radiograph, analysis, created)

@@ -18,11 +18,11 @@ from pneumoniapp.errors import CodedError
 from pneumoniapp.paging import keyset_page
 from radiology.files import file_response
 
-from .forms import ReadingFilterForm, ReviewForm
+from .forms import OwnClassForm, ReadingFilterForm, ReviewForm
 from .models import Analysis
 from .presentation import ReadingView
-from .selectors import analysis_get, reading_get, readings_list
-from .services import analysis_requeue, review_create
+from .selectors import analysis_get, reading_get, readings_list, sought
+from .services import analysis_requeue, review_before_reading, review_create
 
 
 @require_GET
@@ -32,7 +32,7 @@ def reading_list(request: HttpRequest) -> HttpResponse:
     form = ReadingFilterForm(request.GET)
     lookups = form.lookups
     page = keyset_page(
-        readings_list(request.user).filter(**lookups),
+        sought(readings_list(request.user), request.user, lookups),
         order="-radiograph__acquired_on",
         key="radiograph__pk",
         params=request.GET,
@@ -56,12 +56,25 @@ def reading_page(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _render_reading(request, analysis, review_form=None, status: int = 200) -> HttpResponse:
+    reading = ReadingView(analysis, request.user)
     context = {
-        "reading": ReadingView(analysis, request.user),
-        "review_form": review_form or ReviewForm(analysis=analysis),
+        "reading": reading,
+        "review_form": review_form or _review_form(reading),
         "known": request.GET.get("known", ""),
     }
     return render(request, "readings/reading.html", context, status=status)
+
+
+def _review_form(reading: ReadingView) -> ReviewForm | OwnClassForm | None:
+    """The empty form for what the doctor is asked; ``None`` while there is nothing to judge."""
+    if reading.analysis.status != Analysis.Status.DONE:
+        return None
+    if reading.withheld:
+        return OwnClassForm()
+    own = reading.own_review
+    # Who saw otherwise before the reading was shown keeps that class by saying why.
+    initial = {"label": own.label} if own and own.needs_reason else {}
+    return ReviewForm(analysis=reading.analysis, initial=initial)
 
 
 @require_GET
@@ -91,7 +104,7 @@ def reading_status(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "reading": reading,
         "changed": changed,
-        "review_form": ReviewForm(analysis=analysis) if changed else None,
+        "review_form": _review_form(reading) if changed else None,
     }
     return render(request, "readings/_status.html", context)
 
@@ -127,17 +140,18 @@ def reading_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require_POST
 @practising_doctor_required
 def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Approve or contest one analysis."""
+    """Approve or contest one analysis; for who reads first, say what they see before it."""
     try:
         analysis = analysis_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
-    form = ReviewForm(request.POST, analysis=analysis)
+    if analysis.withheld:
+        form, record = OwnClassForm(request.POST), review_before_reading
+    else:
+        form, record = ReviewForm(request.POST, analysis=analysis), review_create
     if form.is_valid():
         try:
-            review_create(
-                analysis=analysis, doctor=request.user, request=request, **form.cleaned_data
-            )
+            record(analysis=analysis, doctor=request.user, request=request, **form.cleaned_data)
         except CodedError as error:
             form.add_error(getattr(error, "field", None), str(error))
         else:

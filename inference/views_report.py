@@ -15,7 +15,7 @@ from patients.models import Patient
 from patients.selectors import patient_get
 from radiology.files import file_bytes
 
-from .errors import AnalysisNotDoneError, ReportFailedError
+from .errors import AnalysisNotDoneError, ReadingWithheldError, ReportFailedError
 from .models import Analysis
 from .report.content import LONGEST_HISTORY, MAP, RADIOGRAPH, patient_report, reading_report
 from .report.rendering import report_pdf
@@ -25,15 +25,16 @@ from .selectors import patient_analyses, reading_get
 @require_GET
 @practising_doctor_required
 def reading_report_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """The current reading of one radiograph as PDF; 409 while there is none."""
+    """The current reading of one radiograph as PDF; 409 while there is none to be seen."""
     try:
         analysis = reading_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
     access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
-    if analysis.status != Analysis.Status.DONE:
-        context = {"error": AnalysisNotDoneError(), "analysis": analysis}
-        return render(request, "errors/report.html", context, status=AnalysisNotDoneError.status)
+    if analysis.withheld or analysis.status != Analysis.Status.DONE:
+        error = ReadingWithheldError() if analysis.withheld else AnalysisNotDoneError()
+        context = {"error": error, "analysis": analysis}
+        return render(request, "errors/report.html", context, status=error.status)
     history = _history(request, analysis.radiograph.patient)
 
     def pdf(files: dict[str, bytes], *, damaged: bool = False) -> bytes:

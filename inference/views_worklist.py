@@ -18,6 +18,7 @@ from accounts.access import practising_doctor_required
 from operations.services import access_record, list_read_record
 from pneumoniapp.errors import CodedError
 
+from .errors import ReadingWithheldError
 from .models import Analysis, Review
 from .selectors import analysis_get, reading_get
 from .services import review_create
@@ -115,6 +116,8 @@ def approve(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _approve(request: HttpRequest, analysis: Analysis) -> str:
     """What was in the way, in a sentence; empty when the reading is approved."""
+    if analysis.withheld:
+        return str(ReadingWithheldError())
     if not analysis.is_current:
         return _("The radiograph was read again meanwhile: judge the new reading.")
     if analysis.status == Analysis.Status.DONE and len(labels_of(analysis)) != 1:

@@ -20,7 +20,7 @@ from pneumoniapp.paging import Page, keyset_page
 
 from .forms import ReadingFilterForm
 from .models import Analysis, AnalysisQuerySet, Certainty, Review, Urgency
-from .selectors import RELATED
+from .selectors import RELATED, sought
 
 # A count goes no further: what matters above is that there are many.
 COUNT_LIMIT = 10_000
@@ -94,13 +94,16 @@ class WorklistFilterForm(ReadingFilterForm):
 
 def worklist_rows(user, lookups: dict) -> AnalysisQuerySet:
     """The current readings of a doctor's radiographs that ``lookups`` leave, in no order."""
-    return (
-        Analysis.objects.of_doctor(user)
-        .current()
-        .filter(**lookups)
-        .select_related("radiograph")
-        .prefetch_related(*RELATED)
-    )
+    rows = sought(Analysis.objects.of_doctor(user).current(), user, lookups)
+    return rows.select_related("radiograph").prefetch_related(*RELATED)
+
+
+def worklist_order(user) -> str:
+    """The field that orders the worklist: urgency, which tells what the readings say.
+
+    Who reads first gets the radiographs as they came.
+    """
+    return "radiograph__pk" if user.read_first else "urgency"
 
 
 def worklist_page(user, lookups: dict, params) -> Page:
@@ -110,7 +113,7 @@ def worklist_page(user, lookups: dict, params) -> Page:
     """
     return keyset_page(
         worklist_rows(user, lookups),
-        order="urgency",
+        order=worklist_order(user),
         key="radiograph__pk",
         params=params,
         # The row at which a page began may be judged and gone: the page still begins there.
@@ -149,7 +152,7 @@ def worklist_news(user, lookups: dict, since: str) -> int:
 
     ``since`` empty: all of them. At most ``NEWS_LIMIT``; 0 for a time that is none.
     """
-    rows = Analysis.objects.of_doctor(user).current().filter(**lookups)
+    rows = sought(Analysis.objects.of_doctor(user).current(), user, lookups)
     try:
         at = parse_datetime(since) if since else None
     except ValueError:

@@ -19,7 +19,7 @@ from .models import LABELS, Analysis, AnalysisQuerySet, Label, Review
 from .selectors import RELATED, model_production
 from .services import analysis_request, analysis_requeue
 from .wording import SHORT_CERTAINTY, labels_of, one_of
-from .worklist import worklist_rows
+from .worklist import worklist_order, worklist_rows
 
 SELECTION_LIMIT = 200
 EXPORT_LIMIT = 10_000
@@ -84,7 +84,9 @@ def export_keys(
     if radiographs is not None:
         rows = rows.filter(radiograph__in=radiographs)
     keys = list(
-        rows.order_by("urgency", "radiograph").values_list("pk", "radiograph")[: EXPORT_LIMIT + 1]
+        rows.order_by(worklist_order(user), "radiograph").values_list("pk", "radiograph")[
+            : EXPORT_LIMIT + 1
+        ]
     )
     more = len(keys) > EXPORT_LIMIT
     keys = keys[:EXPORT_LIMIT]

@@ -20,6 +20,7 @@ QUEUED_ANALYSIS = {
     "is_current": True,
     "status": "queued",
     "error": None,
+    "withheld": False,
     "label": None,
     "probabilities": None,
     "certainty": None,

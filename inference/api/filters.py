@@ -5,6 +5,7 @@ from __future__ import annotations
 import django_filters
 
 from inference.models import Analysis, Certainty, Label
+from inference.selectors import FINDINGS
 from patients.models import Patient
 from pneumoniapp.api.filters import IsoDateFilter, VisibleFilter
 from radiology.models import Radiograph
@@ -15,7 +16,16 @@ CERTAINTY_HELP = (
 )
 
 
-class RadiographFilters(django_filters.FilterSet):
+class ReadingFilters(django_filters.FilterSet):
+    """Asked by class or certainty, only readings that the doctor gets to see are found."""
+
+    def filter_queryset(self, queryset):
+        queryset = super().filter_queryset(queryset)
+        asked = any(self.form.cleaned_data.get(name) for name in FINDINGS)
+        return queryset.revealed_to(self.request.user) if asked else queryset
+
+
+class RadiographFilters(ReadingFilters):
     patient = VisibleFilter(
         "radiograph__patient_id", model=Patient, help_text="Radiographs of this patient."
     )
@@ -36,7 +46,7 @@ class RadiographFilters(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class AnalysisFilters(django_filters.FilterSet):
+class AnalysisFilters(ReadingFilters):
     radiograph = VisibleFilter(
         "radiograph_id", model=Radiograph, help_text="Analyses of this radiograph."
     )

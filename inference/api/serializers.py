@@ -68,6 +68,11 @@ class AnalysisSerializer(serializers.ModelSerializer):
         help_text="`queued`, then `running`, then `done` or `failed`.",
     )
     error = serializers.SerializerMethodField(help_text="Only when `status` is `failed`.")
+    withheld = serializers.BooleanField(
+        read_only=True,
+        help_text="Whether what the model says is kept from you (`null`) because you read first "
+        "and have not given your own class yet.",
+    )
     label = serializers.SerializerMethodField(
         help_text="The most probable of the classes that remain possible, or of all where none "
         "does. It is what the reading says only where `certainty` is `certain` (or `high`, "
@@ -102,6 +107,7 @@ class AnalysisSerializer(serializers.ModelSerializer):
             "is_current",
             "status",
             "error",
+            "withheld",
             "label",
             "probabilities",
             "certainty",
@@ -252,7 +258,11 @@ class RadiographUploadSerializer(StrictSerializer):
 class ReviewInputSerializer(StrictSerializer):
     """A doctor's judgement of a finished analysis."""
 
-    verdict = StrictChoiceField(choices=Review.Verdict.choices)
+    verdict = StrictChoiceField(
+        choices=Review.Verdict.choices,
+        required=False,
+        help_text="Left out while the reading is `withheld`, and only then.",
+    )
     label = StrictChoiceField(
         choices=Label.choices,
         required=False,
@@ -272,7 +282,12 @@ class ReviewInputSerializer(StrictSerializer):
     schema_rules = {
         "anyOf": [
             {
+                "required": ["label"],
+                "not": {"anyOf": [{"required": ["verdict"]}, {"required": ["reason"]}]},
+            },
+            {
                 "properties": {"verdict": {"enum": [Review.Verdict.APPROVED.value]}},
+                "required": ["verdict"],
                 "not": {"required": ["reason"]},
             },
             {
@@ -280,20 +295,23 @@ class ReviewInputSerializer(StrictSerializer):
                     "verdict": {"enum": [Review.Verdict.CONTESTED.value]},
                     "reason": {"not": {"enum": [Review.Reason.OTHER.value]}},
                 },
-                "required": ["label", "reason"],
+                "required": ["verdict", "label", "reason"],
             },
             {
                 "properties": {
                     "verdict": {"enum": [Review.Verdict.CONTESTED.value]},
                     "comment": {"pattern": r"\S"},
                 },
-                "required": ["label", "reason", "comment"],
+                "required": ["verdict", "label", "reason", "comment"],
             },
         ]
     }
 
     def validate(self, values: dict) -> dict:
-        if values["verdict"] == Review.Verdict.CONTESTED and "label" not in values:
+        if "verdict" not in values and ("label" not in values or "reason" in values):
+            error = serializers.ErrorDetail(str(_("Say whether you agree.")), "required")
+            raise serializers.ValidationError({"verdict": [error]})
+        if values.get("verdict") == Review.Verdict.CONTESTED and "label" not in values:
             error = serializers.ErrorDetail(str(_("Give the right class.")), "required")
             raise serializers.ValidationError({"label": [error]})
         return values
@@ -304,6 +322,9 @@ class ReviewSerializer(serializers.ModelSerializer):
 
     analysis = serializers.UUIDField(source="analysis_id", read_only=True)
     reason = serializers.SerializerMethodField(help_text="Why it is contested; else `null`.")
+    before_reading = serializers.BooleanField(
+        read_only=True, help_text="Whether the class was given before the reading was shown."
+    )
     is_current = serializers.SerializerMethodField(
         help_text="Whether it is its doctor's newest judgement of this analysis."
     )
@@ -318,6 +339,7 @@ class ReviewSerializer(serializers.ModelSerializer):
             "label",
             "reason",
             "comment",
+            "before_reading",
             "is_current",
             "mine",
             "created_at",

@@ -18,7 +18,7 @@ from inference.selectors import (
     analysis_reviews,
     model_versions_list,
 )
-from inference.services import analysis_requeue, review_create
+from inference.services import analysis_requeue, review_before_reading, review_create
 from operations.services import access_record, list_read_record
 from pneumoniapp.api.views import ApiViewSet
 from radiology.api.views import stored_file
@@ -46,6 +46,8 @@ class AnalysisViewSet(ApiViewSet):
         "retry": ("analysis_not_retriable",),
         "review": (
             "analysis_not_done",
+            "reading_withheld",
+            "reading_shown",
             "review_label_mismatch",
             "review_reason_missing",
             "review_reason_unexpected",
@@ -119,7 +121,8 @@ class AnalysisViewSet(ApiViewSet):
         operation_id="analyses_reviews_create",
         summary="Approve or contest an analysis",
         description="To approve is to give the analysis's own class, or none; to contest, "
-        "another one and a reason. Earlier reviews are kept; the newest counts.",
+        "another one and a reason. Of a reading that is `withheld` you give your own class alone, "
+        "and then it is shown. Earlier reviews are kept; the newest counts.",
         request=ReviewInputSerializer,
         responses={201: ReviewSerializer},
         examples=REVIEW_SENT,
@@ -129,7 +132,8 @@ class AnalysisViewSet(ApiViewSet):
         analysis = self.get_analysis()
         values = ReviewInputSerializer(data=request.data)
         values.is_valid(raise_exception=True)
-        review = review_create(
+        record = review_create if "verdict" in values.validated_data else review_before_reading
+        review = record(
             analysis=analysis, doctor=request.user, request=request, **values.validated_data
         )
         answer = ReviewSerializer(review, context=self.get_serializer_context())

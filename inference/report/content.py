@@ -212,7 +212,7 @@ def _judgements(reviews: Sequence[Review]) -> list[dict]:
         {
             "verdict": _verdict(review),
             "by": f"{review.doctor}, {_moment(review.created_at)}",
-            "lines": _lines("\n".join([_reason(review), review.comment])),
+            "lines": _lines("\n".join([_before(review), _reason(review), review.comment])),
         }
         for review in reviews
     ]
@@ -223,6 +223,10 @@ def _verdict(review: Review) -> str:
     if review.verdict == Review.Verdict.APPROVED:
         return str(review.get_verdict_display())
     return _("Contested: %(label)s") % {"label": review.get_label_display()}
+
+
+def _before(review: Review) -> str:
+    return _("Before the reading was shown") if review.before_reading else ""
 
 
 def _reason(review: Review) -> str:
@@ -238,7 +242,9 @@ def _lines(text: str) -> list[dict]:
 
 
 def _last_judgements(analysis: Analysis) -> list[str]:
-    """The last judgement of each doctor, the newest first."""
+    """The last judgement of each doctor, the newest first; none while it is withheld."""
+    if analysis.withheld:
+        return []
     last: dict = {}
     for review in analysis.reviews.all():
         last.setdefault(review.doctor_id, review)
@@ -276,6 +282,8 @@ def _cells(analysis: Analysis, this: Analysis | None) -> list[list[str]]:
     named = " / ".join(str(Label(label).label) for label in wording.labels_of(analysis))
     if analysis.status != Analysis.Status.DONE:
         named = str(analysis.get_status_display())
+    if analysis.withheld:
+        named = _("Not shown before your own judgement")
     certainty = wording.SHORT_CERTAINTY.get(analysis.certainty, "–")
     return [
         day,

@@ -101,6 +101,11 @@ class ApiSchema(AutoSchema):
             schema = schema | {"additionalProperties": False} | serializer.schema_rules
         return schema
 
+    def _get_request_for_media_type(self, serializer, direction="request"):
+        """A body is needed as well where rules alone, and no single field, demand something."""
+        schema, required = super()._get_request_for_media_type(serializer, direction)
+        return schema, required or bool(getattr(serializer, "schema_rules", None))
+
     def _own_codes(self) -> list[str]:
         action = getattr(self.view, "action", None) or self.method.lower()
         return list(getattr(self.view, "problems", {}).get(action, ()))

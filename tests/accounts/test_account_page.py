@@ -66,6 +66,19 @@ def test_mails_come_to_who_asks_for_them_and_to_nobody_else(client, doctor):
     assert not doctor.mail_when_read
 
 
+def test_a_doctor_begins_and_ends_to_read_first(client, doctor):
+    client.post(URL, facts(read_first="on"))
+    doctor.refresh_from_db()
+    assert doctor.read_first
+    since = doctor.read_first_since
+    client.post(URL, facts(read_first="on"))
+    doctor.refresh_from_db()
+    assert doctor.read_first_since == since
+    client.post(URL, facts())
+    doctor.refresh_from_db()
+    assert not doctor.read_first
+
+
 def test_names_are_changed_in_their_one_spelling(client, doctor):
     response = client.post(URL, facts(first_name="  E\u0301lodie", last_name="de  La Tour"))
     assert response.url == URL

@@ -56,6 +56,14 @@ def test_one_mail_tells_of_a_batch_in_numbers_alone(asked, told):
             assert secret not in message.subject + message.body
 
 
+def test_who_reads_first_is_not_told_how_certain_the_readings_are(asked, told):
+    doctor_update(doctor=asked, by=asked, read_first=True)
+    read(asked, uncertain=True)
+    (message,) = told()
+    assert "1 radiograph that you sent has been read." in message.body
+    assert "decision" not in message.body
+
+
 def test_nothing_is_told_twice(asked, told):
     read(asked)
     assert len(told()) == 1

@@ -1,0 +1,55 @@
+"""Which analyses whom concern: the one access rule of readings."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models.query import ModelIterable
+
+from radiology.models import Radiograph
+
+from .withholding import judged_by, withhold
+
+
+class AnalysisQuerySet(models.QuerySet):
+    """Rows fetched for a doctor who reads first are withheld (``inference.withholding``)."""
+
+    _reader = None
+
+    def visible_to(self, user) -> AnalysisQuerySet:
+        """The analyses of the radiographs that ``user`` may see."""
+        if getattr(user, "is_staff", False):
+            return self.filter(radiograph__in=Radiograph.objects.visible_to(user))
+        if getattr(user, "may_practise", False):
+            return self.filter(radiograph__owner=user).for_reader(user)
+        return self.none()
+
+    def of_doctor(self, user) -> AnalysisQuerySet:
+        """The same for a doctor, by the copied owner: no join, for lists that indexes carry."""
+        if not getattr(user, "may_practise", False):
+            return self.none()
+        return self.filter(owner=user).for_reader(user)
+
+    def revealed_to(self, user) -> AnalysisQuerySet:
+        """What is asked for by class or certainty: nothing that is withheld from ``user``."""
+        return self.filter(judged_by(user)) if user.read_first else self
+
+    def for_reader(self, user) -> AnalysisQuerySet:
+        """The same rows, withheld where ``user`` has to judge first."""
+        rows = self._chain()
+        rows._reader = user if user.read_first else None
+        return rows
+
+    def _clone(self) -> AnalysisQuerySet:
+        rows = super()._clone()
+        rows._reader = self._reader
+        return rows
+
+    def _fetch_all(self) -> None:
+        fresh = self._result_cache is None
+        super()._fetch_all()
+        if fresh and self._reader is not None and issubclass(self._iterable_class, ModelIterable):
+            withhold(self._result_cache, self._reader)
+
+    def current(self) -> AnalysisQuerySet:
+        """The newest analysis of each radiograph."""
+        return self.filter(is_current=True)
