@@ -11,15 +11,24 @@ from django.views.decorators.http import require_safe
 from pneumoniapp.api.errors import MalformedRequestError, NotFoundError, PermissionDeniedError
 from pneumoniapp.api.problems import problem_below_api
 from pneumoniapp.errors import UnexpectedError
+from radiology.models import Radiograph
 
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
     """What this is, for a visitor; for somebody signed in, where their work is."""
     if request.user.is_authenticated:
-        # The list sends administrators and doctors who still wait where they belong.
-        return redirect("inference:list")
+        return redirect(_desk(request.user))
     return render(request, "landing.html")
+
+
+def _desk(user) -> str:
+    """The worklist; until there is a radiograph, the list, which says what to do first.
+
+    The list also sends administrators and doctors who still wait where they belong.
+    """
+    has_work = user.may_practise and Radiograph.objects.visible_to(user).exists()
+    return "inference:worklist" if has_work else "inference:list"
 
 
 @require_safe

@@ -85,7 +85,7 @@ class Doctor:
         self,
         email: str = DEMO[0],
         password: str = DEMO[1],
-        onto: str | re.Pattern = "**/radiographs/",
+        onto: str | re.Pattern = re.compile(r"/(radiographs|worklist)/$"),
     ) -> None:
         self.page.goto("/accounts/login/")
         self.page.fill("[name=login]", email)

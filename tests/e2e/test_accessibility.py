@@ -76,7 +76,9 @@ def test_no_page_breaks_a_rule(open_browser, world):
         doctor = open_browser(name=who, **STILL)
         if who != "nobody":
             doctor.log_in(
-                world.emails[who], PASSWORD, onto=re.compile(r"/(radiographs|account/|admin)")
+                world.emails[who],
+                PASSWORD,
+                onto=re.compile(r"/(radiographs|worklist|account/|admin)"),
             )
         for stop in stops:
             found += visit(doctor, stop, world)

@@ -41,7 +41,7 @@ def test_from_sign_up_to_result_and_history(open_browser, stack, radiographs, la
     page.goto(stack.link_mailed_to(email))
     doctor.shot("03-confirm")
     page.click("main form button")
-    page.wait_for_url(re.compile(r"/(radiographs|accounts/login)/"))
+    page.wait_for_url(re.compile(r"/(radiographs|worklist|accounts/login)/"))
     if "login" in page.url:
         doctor.log_in(email, PASSWORD)
     doctor.shot("04-first-day")
@@ -231,7 +231,7 @@ def test_with_the_keyboard_alone(open_browser, radiographs):
     page.keyboard.press("Tab")
     page.keyboard.type("demonstration")
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("/radiographs/(#main)?$"))
+    page.wait_for_url(re.compile("/(radiographs|worklist)/(#main)?$"))
 
     def tab_to(selector: str, limit: int = 40) -> None:
         for _press in range(limit):

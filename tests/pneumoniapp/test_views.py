@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.urls import path, reverse
 
 from pneumoniapp import urls
+from tests.radiology.factories import RadiographFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +44,11 @@ def test_a_visitor_sees_what_this_is_and_is_not(client):
     assert "not a medical device" in page.text
 
 
-def test_whoever_is_signed_in_begins_at_work(doctor_client, admin_client):
+def test_whoever_is_signed_in_begins_at_work(doctor, doctor_client, admin_client, other_doctor):
+    RadiographFactory(patient__owner=other_doctor)
     assert doctor_client.get("/").url == reverse("inference:list")
+    RadiographFactory(patient__owner=doctor)
+    assert doctor_client.get("/").url == reverse("inference:worklist")
     assert admin_client.get("/", follow=True).redirect_chain[-1][0] == reverse("admin:index")
 
 
