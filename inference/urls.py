@@ -1,6 +1,14 @@
 from django.urls import path
 
-from . import views, views_models, views_new, views_report, views_statistics, views_worklist
+from . import (
+    views,
+    views_history,
+    views_models,
+    views_new,
+    views_report,
+    views_statistics,
+    views_worklist,
+)
 
 app_name = "inference"
 urlpatterns = [
@@ -19,6 +27,7 @@ urlpatterns = [
     path("radiographs/<uuid:pk>/status/", views.reading_status, name="status"),
     path("radiographs/<uuid:pk>/result/", views.reading_result, name="result"),
     path("radiographs/<uuid:pk>/retry/", views.reading_retry, name="retry"),
+    path("radiographs/<uuid:pk>/read-again/", views_history.read_again, name="read_again"),
     path("radiographs/<uuid:pk>/report.pdf", views_report.reading_report_pdf, name="report"),
     path("patients/<uuid:pk>/report.pdf", views_report.patient_report_pdf, name="patient_report"),
     path("models/<str:name>/<str:version>/", views_models.model_card_page, name="model_card"),

@@ -171,6 +171,7 @@ PAGES = [
     Route("inference:status", "GET", OWNER, radiograph),
     Route("inference:result", "GET", OWNER, radiograph),
     Route("inference:retry", "POST", OWNER | {"owner": "onward"}, failed_radiograph),
+    Route("inference:read_again", "POST", OWNER | {"owner": "onward"}, radiograph),
     Route(
         "inference:review",
         "POST",

@@ -95,7 +95,7 @@ def test_from_sign_up_to_result_and_history(open_browser, stack, radiographs, la
     doctor.shot("09-history")
 
     page.locator(".page-header a", has_text=identifier).click()
-    expect(page.locator("#history tbody tr")).to_have_count(2)
+    expect(page.locator(".timeline-entry")).to_have_count(2)
     doctor.shot("10-patient")
     page.get_by_role("link", name=_("Radiographs"), exact=True).click()
     expect(page.locator("main tbody tr")).to_have_count(2)
@@ -189,7 +189,7 @@ def test_each_of_many_files_has_its_own_result(open_browser, radiographs, tmp_pa
     expect(page.locator(".file-result[hx-get]")).to_have_count(0)
     doctor.shot("many")
     page.get_by_role("link", name="To the patient").click()
-    expect(page.locator("#history tbody tr")).to_have_count(2)
+    expect(page.locator(".timeline-entry")).to_have_count(2)
 
 
 def test_a_taken_identifier_leads_to_the_patient(open_browser, radiographs):

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from inference.history_chart import BOTTOM, HEIGHT, TOP, history_chart
+from inference.history_chart import BOTTOM, HEIGHT, TOP, WIDTH, history_chart
 from inference.models import LABELS
 from tests.inference.factories import AnalysisFactory, ModelVersionFactory
 from tests.patients.factories import PatientFactory
@@ -81,6 +81,40 @@ def test_versions_are_not_silently_joined(analyses):
     for series in chart.series:
         assert len(series.marks) == 5
         assert [path.count("L") for path in series.paths] == [1, 1]
+    assert [(known.letter, known.version) for known in chart.versions] == [("A", old), ("B", new)]
+    assert [(span.letter, span.is_change) for span in chart.spans] == [
+        ("A", False), ("B", True), ("A", True),
+    ]  # fmt: skip
+    marks = [float(mark.x) for mark in chart.series[0].marks]
+    change = float(chart.spans[1].x)
+    assert change == pytest.approx((marks[1] + marks[2]) / 2, abs=0.1)
+    assert float(chart.view_box.split()[1]) < 0
+
+
+def test_one_version_needs_no_letter(analyses):
+    version = ModelVersionFactory()
+    chart = history_chart(analyses(("2024-01-01", version), ("2024-02-01", version)))
+    assert chart.spans == []
+    assert chart.view_box == f"0 0 {WIDTH} {HEIGHT}"
+
+
+def test_letters_do_not_lie_over_one_another(analyses):
+    old, new = ModelVersionFactory(), ModelVersionFactory()
+    chart = history_chart(
+        analyses(
+            ("2024-01-01", old), ("2024-01-02", new), ("2024-01-03", old), ("2024-12-01", new)
+        )
+    )  # fmt: skip
+    assert [span.letter for span in chart.spans] == ["A", "", "", "B"]
+    assert all(span.is_change for span in chart.spans[1:])
+
+
+def test_the_numbers_of_the_chart_stand_together_by_reading(analyses):
+    version = ModelVersionFactory()
+    chart = history_chart(analyses(("2024-01-01", version), ("2024-02-01", version)))
+    rows = chart.marks_by_day
+    assert [row[0].analysis.radiograph.acquired_on.month for row in rows] == [2, 1]
+    assert [mark.value for mark in rows[0]] == [0.05, 0.85, 0.10]
 
 
 def test_what_is_unlike_has_no_place(analyses):
