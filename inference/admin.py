@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from django.contrib import admin, messages
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -13,6 +15,7 @@ from operations.readonly_admin import ReadOnlyAdmin
 from operations.services import access_record
 from pneumoniapp.errors import CodedError
 
+from .admin_statistics import statistics_page
 from .models import Analysis, ModelVersion, Promotion, Review
 from .services import analysis_requeue, model_promote, model_rollback
 from .wording import labels_of, one_of
@@ -155,6 +158,7 @@ class AnalysisAdmin(ReadOnlyAdmin):
 
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
+    change_list_template = "admin/inference/review/change_list.html"
     list_display = (
         "created_at",
         "analysis",
@@ -184,6 +188,13 @@ class ReviewAdmin(ReadOnlyAdmin):
         "created_at",
         "counts",
     )
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(partial(statistics_page, self))
+        return [
+            path("statistics/", view, name="inference_review_statistics"),
+            *super().get_urls(),
+        ]
 
     @admin.display(boolean=True, description=_("counts"))
     def counts(self, review: Review) -> bool:

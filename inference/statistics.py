@@ -1,10 +1,12 @@
 """How doctors judged readings, in numbers: for a doctor their own, for administrators all.
 
 What counts: the judgement of a doctor on an analysis that stands now (``is_current``), once.
-A change of mind replaces what was said before. A radiograph that another model version read
-again has another analysis: a judgement of that one counts by itself. Of two doctors who
-judge one analysis, each counts. The month is that of the judgement, by the clock of
-``TIME_ZONE``; the class of a reading is its most probable one, also where it is uncertain.
+A change of mind replaces what was said before. (Judgements made before the reading was shown
+are also counted by themselves, as they were made: :func:`judgements_unseen`.) A radiograph
+that another model version read again has another analysis: a judgement of that one counts by
+itself. Of two doctors who judge one analysis, each counts. The month is that of the
+judgement, by the clock of ``TIME_ZONE``; the class of a reading is its most probable one,
+also where it is uncertain.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from math import sqrt
 from django.db.models import Case, Count, IntegerField, Min, QuerySet, Value, When
 from django.utils import timezone
 
-from .models import LABELS, Certainty, Review
+from .models import LABELS, Analysis, Certainty, Review
 
 # Two-sided 95 % of the normal distribution.
 Z_95 = 1.959963984540054
@@ -141,14 +143,16 @@ def _tally(groups: Iterable[Group]) -> Tally:
     return Tally(agreed=counts[True], contested=counts[False])
 
 
-def judgements(*, doctor=None, months: int | None = None) -> Judgements:
+def judgements(
+    *, doctor=None, months: int | None = None, rows: QuerySet[Review] | None = None
+) -> Judgements:
     """What ``doctor``, or every doctor, judged in the last ``months``, this one included.
 
     ``months=None``: since the first judgement. The database adds up; what it returns has
     the length of months x versions x classes, however many judgements there are. One
-    query, and one more for the first judgement.
+    query, and one more for the first judgement. ``rows`` are other judgements to count.
     """
-    rows = judgements_that_count(doctor)
+    rows = judgements_that_count(doctor) if rows is None else rows
     days = _months(rows, months)
     found = (
         rows.filter(created_at__gte=_begin(days[0]))
@@ -171,6 +175,47 @@ def judgements_that_count(doctor=None) -> QuerySet[Review]:
     """The judgements that stand now, of ``doctor`` or of all."""
     rows = Review.objects.filter(is_current=True)
     return rows.filter(doctor=doctor) if doctor is not None else rows
+
+
+def judgements_unseen(doctor=None) -> QuerySet[Review]:
+    """The judgements made while the reading was withheld, whatever was said afterwards.
+
+    A doctor makes one at most on a radiograph. In them the model had no say: agreement is
+    measured without what was shown pulling at it.
+    """
+    rows = Review.objects.filter(before_reading=True)
+    return rows.filter(doctor=doctor) if doctor is not None else rows
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many readings a model version made, and how many of them anybody judged."""
+
+    readings: int = 0
+    judged: int = 0
+
+    @property
+    def share(self) -> float | None:
+        return self.judged / self.readings if self.readings else None
+
+
+def coverage_by_version(doctor=None) -> dict[object, Coverage]:
+    """For each model version (by key), since it was registered; two queries.
+
+    With ``doctor``: the readings of that doctor's radiographs, and of these the ones that
+    the doctor judged. A reading that several doctors judged is one reading.
+    """
+    readings = Analysis.objects.filter(model_version__isnull=False)
+    judged = judgements_that_count(doctor)
+    if doctor is not None:
+        readings = readings.filter(owner=doctor)
+        judged = judged.filter(analysis__owner=doctor)
+    made = readings.order_by().values_list("model_version").annotate(count=Count("pk"))
+    version = "analysis__model_version"
+    seen = dict(
+        judged.order_by().values_list(version).annotate(count=Count("analysis", distinct=True))
+    )
+    return {key: Coverage(count, seen.get(key, 0)) for key, count in made}
 
 
 def _months(rows: QuerySet[Review], count: int | None) -> list[dt.date]:

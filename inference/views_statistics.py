@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import practising_doctor_required
 
 from .models import LABELS, Label
-from .statistics import Judgements, judgements
+from .statistics import Judgements, judgements, judgements_unseen
 from .statistics_charts import month_chart, rows_of
 from .worklist_bulk import csv_text
 
@@ -50,7 +50,8 @@ def statistics(request: HttpRequest) -> HttpResponse:
     """What the doctor judged, agreed with and contested, by class and month."""
     form = PeriodForm(request.GET)
     found = judgements(doctor=request.user, months=form.months)
-    context = {"form": form, "found": found, **charts(found)}
+    unseen = judgements(months=form.months, rows=judgements_unseen(request.user))
+    context = {"form": form, "found": found, "unseen": unseen.total, **charts(found)}
     return render(request, "statistics/statistics.html", context)
 
 

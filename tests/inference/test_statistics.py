@@ -8,13 +8,17 @@ import io
 from math import isclose
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from inference.models import Review
+from accounts.services import doctor_update
+from inference.models import Analysis, Review
+from inference.review_services import review_before_reading
 from inference.services import review_create
 from inference.statistics import Tally, judgements, wilson_interval
 from inference.statistics_charts import HEIGHT, month_chart
+from tests.accounts.factories import AdminFactory
 from tests.inference.factories import AnalysisFactory, ModelVersionFactory
 
 pytestmark = pytest.mark.django_db
@@ -218,8 +222,8 @@ def test_the_number_of_queries_of_the_page_does_not_grow(
     for _row in range(rows):
         judge("normal")
     client = client_for(doctor)
-    # Session, account, numbers, and for all the first judgement.
-    with django_assert_num_queries(4 if query else 3):
+    # Session, account, judgements and those before the reading, for all the first of each.
+    with django_assert_num_queries(6 if query else 4):
         client.get(PAGE + query)
 
 
@@ -237,3 +241,95 @@ def test_the_file_has_the_numbers_of_the_page(client_for, judge, doctor, languag
     counts = {(month, place % 3): row for place, (month, _name, *row) in enumerate(lines)}
     assert counts[this_month, 0] == ["2", "1", "1"]
     assert sum(int(row[0]) for row in counts.values()) == 2
+
+
+# --- The admin's page -----------------------------------------------------------------------
+
+ADMIN = "/admin/inference/review/statistics/"
+
+
+def test_the_admin_sees_each_version_against_what_doctors_said(
+    admin_client, judge, doctor, other_doctor
+):
+    version, idle = ModelVersionFactory(), ModelVersionFactory()
+    first = judge("normal", model_version=version)
+    judge("normal", "contested", says="not_normal", analysis=first, by=other_doctor)
+    judge("lung_opacity", "contested", says="normal", model_version=version)
+    AnalysisFactory.create_batch(2, model_version=version)
+    AnalysisFactory(model_version=idle)
+    AnalysisFactory(failed=True)
+    page = admin_client.get(ADMIN)
+    of = {report.version: report for report in page.context["reports"]}
+    assert set(of) == {version, idle}
+    assert of[version].found.confusion == [[1, 1, 0], [0, 0, 0], [1, 0, 0]]
+    assert (of[version].coverage.readings, of[version].coverage.judged) == (4, 2)
+    assert (of[idle].coverage.readings, of[idle].coverage.judged) == (1, 0)
+    shares = [[cell["share"] for cell in row["cells"]] for row in of[version].matrix]
+    assert shares == [[0.5, 0.5, 0], [None, None, None], [1, 0, 0]]
+    text = " ".join(page.text.split())
+    assert "Agreement 33% (1 of 3; 95% interval 6% to 79%)." in text
+    assert "Judged readings are a selection." in text
+
+
+def test_the_admin_sees_one_doctor(admin_client, judge, doctor, other_doctor):
+    first = judge("normal")
+    judge("normal", "contested", says="not_normal", analysis=first, by=other_doctor)
+    AnalysisFactory()
+    page = admin_client.get(ADMIN, {"doctor": doctor.pk})
+    assert page.context["found"].total == Tally(1, 0)
+    coverage = page.context["reports"][0].coverage
+    assert (coverage.readings, coverage.judged) == (1, 1)
+
+
+@pytest.mark.parametrize("query", ["?doctor=999999", "?doctor=x", "?period=7", "?doctor=%00"])
+def test_the_admin_is_not_led_astray_by_the_address(admin_client, judge, query):
+    judge("normal")
+    page = admin_client.get(ADMIN + query)
+    assert page.status_code == 200
+    assert page.context["found"].total.judged == 1
+
+
+def test_what_was_judged_before_the_reading_was_shown_counts_too(admin_client, client_for, doctor):
+    analysis = AnalysisFactory(radiograph__patient__owner=doctor, label="normal")
+    doctor_update(doctor=doctor, by=doctor, read_first=True)
+    doctor.refresh_from_db()
+    Analysis.objects.update(finished_at=timezone.now())
+    review_before_reading(analysis=analysis, doctor=doctor, label="not_normal")
+    review_create(analysis=analysis, doctor=doctor, verdict="approved")
+    page = admin_client.get(ADMIN)
+    assert page.context["found"].total == Tally(1, 0)
+    assert page.context["unseen"].total == Tally(0, 1)
+    assert "Judged before the reading was shown" in page.text
+    own = client_for(doctor).get(PAGE).text
+    assert "you judged 1 radiograph; the model said the same of 0" in " ".join(own.split())
+
+
+def test_the_admin_page_has_nothing_of_a_patient(admin_client, judge):
+    analysis = judge("normal")
+    text = admin_client.get(ADMIN).text
+    assert str(analysis.pk) not in text
+    assert str(analysis.radiograph_id) not in text
+    assert analysis.radiograph.patient.identifier not in text
+
+
+def test_only_who_may_view_judgements_opens_the_admin_page(client_for, doctor, judge):
+    judge("normal")
+    clerk = AdminFactory(is_superuser=False)
+    assert client_for(clerk).get(ADMIN).status_code == 403
+    assert client_for(doctor).get(ADMIN).status_code in (302, 403)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_review"))
+    page = client_for(clerk).get(ADMIN)
+    assert page.status_code == 200
+    assert ADMIN in client_for(clerk).get("/admin/inference/review/").text
+
+
+@pytest.mark.parametrize("rows", [1, 6])
+def test_the_number_of_queries_of_the_admin_page_does_not_grow(
+    admin_client, judge, rows, django_assert_num_queries
+):
+    for _row in range(rows):
+        judge("normal", model_version=ModelVersionFactory())
+    # Session, account, doctors to choose from, judgements, those before, readings, judged
+    # ones, versions.
+    with django_assert_num_queries(8):
+        admin_client.get(ADMIN)
