@@ -2,6 +2,7 @@ from django.urls import path
 
 from . import (
     views,
+    views_design,
     views_history,
     views_models,
     views_new,
@@ -12,6 +13,7 @@ from . import (
 
 app_name = "inference"
 urlpatterns = [
+    path("design/", views_design.design, name="design"),
     path("readings/new/", views_new.reading_new, name="new"),
     path("readings/inspect/", views_new.reading_inspect, name="inspect"),
     path("worklist/", views_worklist.worklist, name="worklist"),

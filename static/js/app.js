@@ -14,6 +14,12 @@
     window.htmx.trigger(document.getElementById(button.dataset.searchAgain), "search-again");
   });
 
+  // A button that opens a dialog.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-opens]");
+    if (button) document.getElementById(button.dataset.opens).showModal();
+  });
+
   // The server's answer to a fragment request may be an error page: say it, change nothing.
   document.addEventListener("htmx:responseError", (event) => {
     if (event.detail.xhr.status === 401 || event.detail.xhr.status === 403) location.reload();

@@ -98,8 +98,13 @@ def open_viewer_keys(page: Page) -> None:
     expect(page.locator("[data-viewer-help]")).to_be_visible()
 
 
+def open_sample(page: Page) -> None:
+    page.click("[data-opens=sample-dialog]")
+    expect(page.locator("#sample-dialog")).to_be_visible()
+
+
 def filtered(page: Page) -> None:
-    page.locator("details.worklist-filters summary").click()
+    page.locator("details.filters-card summary").click()
 
 
 def reread(page: Page) -> None:
@@ -151,6 +156,8 @@ WALK = [
     Stop("accounts:account"),
     Stop("accounts:account", state="token", then=new_token, status=201),
     Stop("accounts:waiting", "suspended"),
+    Stop("inference:design", "admin"),
+    Stop("inference:design", "admin", state="dialog", then=open_sample),
     Stop("patients:list"),
     Stop("patients:list", state="none found", then=search_nobody),
     Stop("patients:create"),

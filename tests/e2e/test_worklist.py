@@ -73,7 +73,7 @@ def test_the_worklist_by_keyboard(open_browser, radiographs, width, theme):
     assert len(lines) == 1 + rows.count()
 
     # Who types is left alone.
-    page.locator(".worklist-filters summary").click()
+    page.locator(".filters-card summary").click()
     page.locator("[name=label]").focus()
     page.keyboard.press("j")
     assert focused(page) == ""

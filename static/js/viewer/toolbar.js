@@ -68,7 +68,6 @@ export function connectToolbar(figure, viewer) {
     button.addEventListener("click", () => acts[button.dataset.viewerAct]());
     if (button.dataset.viewerAct === "screen") button.hidden = !document.fullscreenEnabled;
   }
-  find("close").addEventListener("click", () => find("help").close());
 
   // --- What lies over the image; its switch works without script, too ---
   const controls = [];
