@@ -76,9 +76,9 @@ def build(stack: Stack, folder: Path) -> World:
         broken = folder / "broken.dcm"
         broken.write_bytes(undecodable_bytes())
         world.failed = world.send(api, broken, **PEOPLE[1][0], acquired_on="2025-02-13")["id"]
-        first = api.get(f"/radiographs/{world.radiographs[-1]}/").json()["analysis"]["id"]
-        api.post(f"/analyses/{first}/reviews/", json={"verdict": "approved"})
     stack.manage("shell", "--command", ANSWERS.format(rows=rows))
+    with world.api() as api:
+        world.approve(api, rows[0][0])
     # The page of a reading: the newest one of the first patient.
     world.radiographs.insert(0, rows[2][0])
     return world

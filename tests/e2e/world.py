@@ -64,13 +64,17 @@ class World:
             for number, file in enumerate(files):
                 day = {"acquired_on": f"2024-0{1 + number % 9}-12"}
                 world.radiographs.append(world.send(api, file, **person, **day)["id"])
-            # One judgement, so that there is something to count.
-            judged = api.get(f"/radiographs/{world.radiographs[-1]}/").json()["analysis"]["id"]
-            answer = api.post(f"/analyses/{judged}/reviews/", json={"verdict": "approved"})
-            assert answer.status_code == 201, answer.text
+            if files:
+                world.approve(api, world.radiographs[-1])
             if broken:
                 world.failed = world.send(api, broken, **person, acquired_on="2024-10-01")["id"]
         return world
+
+    def approve(self, api: httpx.Client, radiograph: str) -> None:
+        """One judgement, so that there is something to count."""
+        analysis = api.get(f"/radiographs/{radiograph}/").json()["analysis"]["id"]
+        answer = api.post(f"/analyses/{analysis}/reviews/", json={"verdict": "approved"})
+        assert answer.status_code == 201, answer.text
 
     @contextlib.contextmanager
     def api(self) -> Iterator[httpx.Client]:
