@@ -6,18 +6,23 @@ from ``templates/components/`` with the data of :data:`SAMPLES`.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from types import SimpleNamespace
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from .models import Analysis, Label
+from radiology.models import Radiograph
+
+from .models import Analysis, Label, Review
 
 COMPONENTS = settings.BASE_DIR / "templates" / "components"
 STYLE = settings.BASE_DIR / "static" / "css" / "app.css"
@@ -123,6 +128,25 @@ def _analyses() -> list[dict]:
     ]
 
 
+def _review(**values) -> Review:
+    doctor = get_user_model()(first_name="Camille", last_name="Martin")
+    now = timezone.now()
+    return Review(
+        **{"verdict": "approved", "label": "normal", "doctor": doctor, "created_at": now} | values
+    )
+
+
+def _entry(**values) -> SimpleNamespace:
+    """A radiograph of a timeline; its reading is of an older version than the one in use."""
+    radiograph = Radiograph(acquired_on=dt.date(2024, 3, 4), view_position="PA")
+    return SimpleNamespace(
+        analysis=_analysis(radiograph=radiograph, **values),
+        outdated=True,
+        production="mobilenetv2:4",
+        earlier=[_analysis(label="normal", certainty="high")],
+    )
+
+
 def _states() -> list[dict]:
     return [{"analysis": _analysis(status=status)} for status in Analysis.Status.values]
 
@@ -148,6 +172,7 @@ SAMPLES: dict[str, Callable[[], list[dict]]] = {
         }
     ],
     "disclaimer_text": lambda: [{}],
+    "earlier_readings": lambda: [{"analyses": [_analysis(), _analysis(certainty="low")]}],
     "empty_state": lambda: [
         {
             "icon": "image",
@@ -164,11 +189,26 @@ SAMPLES: dict[str, Callable[[], list[dict]]] = {
     "footer": list,
     "form_errors": lambda: [{"form": _filled()}],
     "header": list,
+    "judgement": lambda: [
+        {"review": _review()},
+        {"review": _review(verdict="contested", label="lung_opacity", before_reading=True)},
+    ],
     "language": list,
     "messages": list,
     "page_header": list,
     "pagination": lambda: [{"page": SimpleNamespace(before="b", after="a")}],
+    "read_again": lambda: [{"entry": _entry()}],
+    "reading_summary": lambda: [*_analyses(), *_states()[-1:]],
     "status_badge": _states,
+    "timeline": lambda: [
+        {
+            "page": [
+                _entry(),
+                _entry(certainty="uncertain", prediction_set=["normal", "lung_opacity"]),
+            ]
+        }
+    ],
+    "timeline_entry": list,
 }
 # Of which a page has one alone, or which stand on this page already.
 ELSEWHERE = {
@@ -178,6 +218,7 @@ ELSEWHERE = {
     "language": "",
     "messages": "",
     "page_header": "",
+    "timeline_entry": "#component-timeline",
 }
 
 
