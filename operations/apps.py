@@ -9,9 +9,11 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, health, metrics, worker  # noqa: F401
+        from .backup.selectors import backups_are_kept
 
         health.register("database", checks.database_answers)
         health.register("broker", checks.broker_answers)
         health.register("storage", checks.storage_keeps)
         health.register("workers", checks.workers_listen)
+        health.register("backup", backups_are_kept)
         metrics.register(metrics.worker_heartbeats)

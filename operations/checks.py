@@ -60,6 +60,34 @@ def metrics_have_a_token(**_kwargs) -> list[checks.CheckMessage]:
     ]
 
 
+@checks.register(checks.Tags.security)
+def backup_keys_are_keys(**_kwargs) -> list[checks.CheckMessage]:
+    """A key with a slip of the pen is found now, and not at half past two."""
+    from .backup.keys import Keyring
+    from .errors import BackupKeysInvalidError
+
+    try:
+        if settings.BACKUP_KEYS:
+            Keyring.configured()
+    except BackupKeysInvalidError as error:
+        return [checks.Error(str(error), id="operations.E003")]
+    return []
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def backups_are_configured(**_kwargs) -> list[checks.CheckMessage]:
+    """Patients' data without a backup."""
+    if settings.BACKUP_KEYS:
+        return []
+    return [
+        checks.Warning(
+            "BACKUP_KEYS is not set: nothing is backed up.",
+            hint="Make a key with `manage.py backup --new-key`; docs/operations.md says the rest.",
+            id="operations.W002",
+        )
+    ]
+
+
 def database_answers() -> dict:
     """Health: one round trip over a new connection."""
     with connection.cursor() as cursor:

@@ -77,6 +77,14 @@ class BackupInterruptedError(RetriableError):
     sentence = _("The backup ended before it was whole: its process was stopped.")
 
 
+class BackupTooLongError(RetriableError):
+    code = "backup_took_too_long"
+    sentence = _(
+        "The backup did not end within the time that a worker has (BACKUP_TIME_LIMIT). Make it "
+        "with `manage.py backup`, which has no limit."
+    )
+
+
 class BackupNotSentError(RetriableError):
     code = "backup_not_sent"
     sentence = _("The backup could not be given to a worker: the broker does not answer.")

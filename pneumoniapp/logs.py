@@ -19,7 +19,11 @@ from .errors import CodedError
 PROBES = ("health/live", "health/ready", "metrics")
 POLLED = ("radiographs/<uuid:pk>/status/",)
 # Periodic tasks, likewise.
-QUIET_TASKS = ("inference.tasks.sweep", "operations.tasks.heartbeat")
+QUIET_TASKS = (
+    "inference.tasks.sweep",
+    "operations.tasks.heartbeat",
+    "operations.tasks.backups_look",
+)
 # Exceptions whose text is made by us or by the operating system. The text of any other (a
 # unique key's value in a database error, say) may be a patient's.
 SPEAKING = (CodedError, OSError, ImproperlyConfigured, ImportError)

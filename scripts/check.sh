@@ -23,6 +23,7 @@ deployment() {
         DATABASE_URL="sqlite:///$work/db.sqlite3" CELERY_BROKER_URL=redis://redis.example.org/0 \
         CACHE_URL=redis://redis.example.org/1 EMAIL_URL=smtp+tls://user:password@mail.example.org:587 \
         TRUSTED_PROXIES=10.0.0.0/8 METRICS_TOKEN=Zx8-cV5_bN2-mK9 \
+        BACKUP_KEYS=aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6kM9nP2s \
         python manage.py check --deploy --fail-level WARNING
 }
 

@@ -152,7 +152,9 @@ ANALYSIS_MAX_ATTEMPTS = env.int("ANALYSIS_MAX_ATTEMPTS", default=3)
 # A row queued for longer than this (seconds) is sent to the broker once more.
 ANALYSIS_REQUEUE_AFTER = env.int("ANALYSIS_REQUEUE_AFTER", default=30)
 SWEEP_INTERVAL = env.int("SWEEP_INTERVAL", default=10)
-LONGEST_TASK = 3600
+# The hard limit of a scheduled backup and of a restore drill, in seconds.
+BACKUP_TIME_LIMIT = env.int("BACKUP_TIME_LIMIT", default=3600)
+LONGEST_TASK = max(3600, BACKUP_TIME_LIMIT)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": int(1.1 * LONGEST_TASK),
     "socket_connect_timeout": 2,
@@ -319,6 +321,19 @@ DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = 20
 # --- Backups (docs/operations.md) ---------------------------------------------------------
 # The first key encrypts, all of them decrypt; without one backups are off.
 BACKUP_KEYS = env.list("BACKUP_KEYS", default=[])
+# When a scheduled backup is made, each day, in TIME_ZONE.
+BACKUP_AT = environment.time_of_day("BACKUP_AT", env.str("BACKUP_AT", default="02:30"))
+# For how many days, weeks and months one backup of each is kept.
+BACKUP_KEEP = environment.counts("BACKUP_KEEP", env.list("BACKUP_KEEP", default=["7", "4", "12"]))
+# /health/ready says no when the newest good backup is older than this (seconds).
+BACKUP_MAX_AGE = env.int("BACKUP_MAX_AGE", default=26 * 3600)
+# Days between two rehearsals of a restore; 0: none.
+BACKUP_DRILL_DAYS = env.int("BACKUP_DRILL_DAYS", default=7)
+CELERY_BEAT_SCHEDULE["backups"] = {
+    "task": "operations.tasks.backups_look",
+    "schedule": timedelta(minutes=1),
+    "options": {"queue": "default", "expires": 60},
+}
 
 # --- REST API (docs/api.md) ---------------------------------------------------------------
 # "<number>/<sec|min|hour|day>" for each doctor, each address without a token, and each

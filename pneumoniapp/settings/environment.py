@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import ipaddress
 import os
@@ -175,6 +176,25 @@ def _storage(*, folder: Path | None = None, bucket_name: str, **account: str) ->
             ),
         },
     }
+
+
+def time_of_day(variable: str, text: str) -> dt.time:
+    """``"02:30"`` as a time; raises ``ImproperlyConfigured``."""
+    try:
+        return dt.datetime.strptime(text.strip(), "%H:%M").time()
+    except ValueError:
+        raise ImproperlyConfigured(f"{variable} must be a time such as 02:30") from None
+
+
+def counts(variable: str, texts: list[str]) -> tuple[int, int, int]:
+    """``["7", "4", "12"]`` as numbers; raises ``ImproperlyConfigured``."""
+    try:
+        days, weeks, months = (int(text) for text in texts)
+    except ValueError:
+        days = weeks = months = -1
+    if min(days, weeks, months) < 0:
+        raise ImproperlyConfigured(f"{variable} must be three whole numbers such as 7,4,12")
+    return days, weeks, months
 
 
 def networks(names: list[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -135,7 +135,7 @@ def test_only_an_empty_system_is_restored_into(backups, run_command):
     fill()
     run_command("backup")
     before = held(), tree(django_settings.MEDIA_ROOT)
-    with pytest.raises(CommandError, match=r"not empty .*patients.patient.*restore_not_empty"):
+    with pytest.raises(CommandError, match=r"restore_not_empty: .*patients.patient"):
         call_command("restore", "latest")
     assert before == (held(), tree(django_settings.MEDIA_ROOT))
 
@@ -146,7 +146,7 @@ def test_a_backup_of_another_version_is_refused(backups, run_command):
     empty_system()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app='patients'")
-        with pytest.raises(CommandError, match=r"first is patients\..*restore_other_version"):
+        with pytest.raises(CommandError, match=r"restore_other_version: .*first is patients\."):
             call_command("restore", "latest")
         transaction.set_rollback(True)
 
@@ -187,7 +187,7 @@ def test_keys_are_changed_by_putting_the_new_one_first(backups, run_command, set
     newest, oldest = run_command("backups")[1]
     assert "\tcomplete\t" in newest
     assert "\tunreadable\t" in oldest
-    assert oldest.endswith("(backup_key_unknown)")
+    assert "\tbackup_key_unknown: " in oldest
     empty_system()
     with pytest.raises(CommandError, match="backup_key_unknown"):
         call_command("restore", oldest.partition("\t")[0])

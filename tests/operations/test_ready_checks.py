@@ -4,7 +4,15 @@ from operations import health
 
 
 def test_every_part_of_a_reading_is_checked():
-    assert set(health._entries) == {"database", "broker", "storage", "workers", "queue", "model"}
+    assert set(health._entries) == {
+        "database",
+        "broker",
+        "storage",
+        "workers",
+        "queue",
+        "model",
+        "backup",
+    }
 
 
 def test_the_answer_of_all_of_them(client, transactional_db):
@@ -20,5 +28,7 @@ def test_the_answer_of_all_of_them(client, transactional_db):
         "workers": False,
         "queue": True,
         "model": False,
+        # Off, which is said and is no fault.
+        "backup": True,
     }
     assert answer["checks"]["queue"]["queued"] == 0

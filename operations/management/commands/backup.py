@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
+from django.utils.translation import override
 
 from operations.backup import keys
 from operations.backup.making import Made
 from operations.backup.services import backup_open, backup_run
 from operations.backup.terminal import Line, size_text
 from operations.models import Backup
-from pneumoniapp.errors import CodedError
+from pneumoniapp.commands import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Makes an encrypted backup of database, files and models in the repository. Ends with 1 "
         "when it failed, or when files that the database names are missing from it."
@@ -34,15 +35,12 @@ class Command(BaseCommand):
         if new_key:
             self.stdout.write(keys.new_key())
             return
-        try:
-            backup = backup_open(kind=Backup.Kind.BY_HAND)
-        except CodedError as error:
-            raise CommandError(str(error)) from error
+        backup = backup_open(kind=Backup.Kind.BY_HAND)
         line = Line(self.stderr)
         made = backup_run(backup=backup, progress=line, anew=anew)
         line.end()
         if made is None:
-            raise CommandError(f"{backup.error} ({backup.error_code})")
+            raise CommandError(_fault(backup))
         self._tell(backup, made)
         if made.missing:
             for lost in made.missing:
@@ -50,7 +48,7 @@ class Command(BaseCommand):
                     f"{lost['reason']}\t{lost['name']}\t{lost['model']} {lost['pk']}\t"
                     f"{lost['column']}"
                 )
-            self.stderr.write(f"{backup.error} ({backup.error_code})")
+            self.stderr.write(_fault(backup))
             sys.exit(1)
 
     def _tell(self, backup: Backup, made: Made) -> None:
@@ -61,3 +59,8 @@ class Command(BaseCommand):
             f"{made.objects_total} parts, {size_text(made.bytes_new)} new in {made.objects_new}\t"
             f"{backup.duration.total_seconds():.1f} s"
         )
+
+
+def _fault(backup: Backup) -> str:
+    with override("en"):
+        return f"{backup.error_code}: {backup.error}"

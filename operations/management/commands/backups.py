@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import json
 
-from django.core.management.base import BaseCommand, CommandError
-
 from operations.backup.repository import Repository
+from operations.backup.services import backup_remove
 from operations.backup.terminal import size_text
+from pneumoniapp.commands import OperatorCommand, coded_line
 from pneumoniapp.errors import CodedError
 
 
-class Command(BaseCommand):
-    help = "Lists the backups in the repository, newest first; works on an empty system."
+class Command(OperatorCommand):
+    help = (
+        "Lists the backups in the repository, newest first; works on an empty system. With "
+        "--remove removes one."
+    )
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object a line")
+        parser.add_argument(
+            "--remove",
+            metavar="NAME",
+            help="remove one, such as one that can't be read: the next backup frees its space",
+        )
 
     def handle(self, **options) -> None:
-        try:
-            repository = Repository.configured()
-            names = repository.manifests()
-        except CodedError as error:
-            raise CommandError(str(error)) from error
+        repository = Repository.configured()
+        if options["remove"]:
+            backup_remove(name=options["remove"])
+            self.stdout.write(f"{options['remove']} removed.")
+            return
+        names = repository.manifests()
         for name in names:
             facts = _facts(repository, name)
             self.stdout.write(json.dumps(facts) if options["json"] else _line(facts))
@@ -34,7 +43,7 @@ def _facts(repository: Repository, name: str) -> dict:
     try:
         manifest = repository.manifest_read(name)
     except CodedError as error:
-        return {"name": name, "state": "unreadable", "code": error.code, "error": str(error)}
+        return {"name": name, "state": "unreadable", "error": coded_line(error)}
     return {
         "name": name,
         "state": "complete" if manifest["complete"] else "incomplete",
@@ -51,7 +60,7 @@ def _facts(repository: Repository, name: str) -> dict:
 
 def _line(facts: dict) -> str:
     if facts["state"] == "unreadable":
-        return f"{facts['name']}\tunreadable\t{facts['error']} ({facts['code']})"
+        return f"{facts['name']}\tunreadable\t{facts['error']}"
     size, new = size_text(facts["bytes"]), size_text(facts["bytes_new"])
     return (
         f"{facts['name']}\t{facts['state']}\t{facts['rows']} rows, {facts['files']} files "

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from django.core.management.base import BaseCommand, CommandError
-
 from operations.backup.repository import Repository
 from operations.backup.restoring import Target, backup_restore
 from operations.backup.terminal import Line
 from operations.errors import BackupNotFoundError
-from pneumoniapp.errors import CodedError
+from pneumoniapp.commands import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Restores a backup into a migrated system without rows; refuses any other. All of it "
         "or nothing: rows, checksums and files are verified before it counts."
@@ -29,8 +27,6 @@ class Command(BaseCommand):
                 if not backup:
                     raise BackupNotFoundError
             done = backup_restore(repository, backup, target=Target(), progress=line)
-        except CodedError as error:
-            raise CommandError(f"{error} ({error.code})") from error
         finally:
             line.end()
         for lost in done.missing:
