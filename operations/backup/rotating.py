@@ -44,10 +44,11 @@ def backups_kept(backups: Iterable[Known], keep: tuple[int, int, int]) -> set[st
 
     Of each of the last days, weeks and months (as many as ``keep`` says, those without a
     backup not counted) the newest backup, a complete one before any other; and in any case
-    the newest complete one, and what is newer.
+    all of the last 24 hours, the newest complete one, and what is newer.
     """
     newest_first = sorted(backups, key=lambda backup: backup.made_at, reverse=True)
-    kept = set()
+    limit = newest_first[0].made_at - timedelta(days=1) if newest_first else None
+    kept = {backup.name for backup in newest_first if backup.made_at > limit}
     for backup in newest_first:
         kept.add(backup.name)
         if backup.is_complete:

@@ -55,9 +55,11 @@ def test_the_complete_one_of_a_day_is_kept():
     hours = [
         Known("a", START, True),
         Known("b", START + dt.timedelta(hours=1), False),
-        Known("c", START + dt.timedelta(days=1), True),
+        Known("c", START + dt.timedelta(days=2), True),
     ]
     assert backups_kept(hours, (7, 4, 12)) == {"a", "c"}
+    # Nothing goes within a day: a backup by hand, before something risky, stays.
+    assert backups_kept(hours[:2], (0, 0, 0)) == {"a", "b"}
 
 
 def back_up(run_command, day: int) -> None:
