@@ -141,7 +141,7 @@ def state_of(folder: Path) -> dict | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return json.loads(str(stored["state"]))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         reason = f"{CHECKPOINT} of {folder.name} is damaged: remove it to begin anew"

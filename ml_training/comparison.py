@@ -191,6 +191,9 @@ def compare(
     ``boxes`` is a CSV of opacity boxes (default: ``boxes.csv`` beside the index), ``growth``
     a result of ``learning_curve``. ``say`` hears what is being done.
     """
+    grown = read_json(growth) if growth else None
+    if grown is not None and not {"series", "split", "patients", "wanted"} <= set(grown):
+        raise RunInvalidError(folder=growth.name, reason="it is no result of learning_curve")
     candidates = [read_candidate(folder) for folder in folders]
     repeated = {c.name for c in candidates if [d.name for d in candidates].count(c.name) > 1}
     for candidate in candidates:
@@ -238,7 +241,7 @@ def compare(
         subgroups=subgroup_figures(here, candidates, split),
         pairs=pairs,
         costs={c.name: cost_of(c) for c in candidates},
-        growth=read_json(growth) if growth else None,
+        growth=grown,
     )
     if index:
         from .comparison_pixels import measure_on_pixels

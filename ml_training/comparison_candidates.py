@@ -7,6 +7,7 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -74,23 +75,40 @@ def read_candidate(folder: Path) -> Candidate:
     if has_model:
         candidate.network = ServedNetwork(model)
     if predictions.is_file():
-        with np.load(predictions, allow_pickle=False) as stored:
-            names = {key.rsplit("_", 1)[0] for key in stored.files if key.endswith("_ids")}
-            try:
-                for split in names:
-                    candidate.ids[split] = stored[f"{split}_ids"].astype(str)
-                    candidate.truth[split] = stored[f"{split}_truth"].astype(int)
-                    candidate.raw[split] = stored[f"{split}_probabilities"].astype(float)
-                    if f"{split}_features" in stored.files:
-                        candidate.features[split] = stored[f"{split}_features"]
-            except KeyError as error:
-                reason = f"predictions.npz lacks {error}"
-                raise RunInvalidError(folder=folder.name, reason=reason) from error
+        try:
+            _read_predictions(candidate, predictions)
+        except KeyError as error:
+            reason = f"predictions.npz lacks {error}"
+            raise RunInvalidError(folder=folder.name, reason=reason) from error
+        except (ValueError, AttributeError, EOFError, BadZipFile) as error:
+            raise RunInvalidError(
+                folder=folder.name, reason="predictions.npz is damaged"
+            ) from error
     return candidate
 
 
+def _read_predictions(candidate: Candidate, path: Path) -> None:
+    # Of a file that is no archive NumPy would leave the one that it opened itself open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        for split in {key.rsplit("_", 1)[0] for key in stored.files if key.endswith("_ids")}:
+            candidate.ids[split] = stored[f"{split}_ids"].astype(str)
+            candidate.truth[split] = stored[f"{split}_truth"].astype(int)
+            candidate.raw[split] = stored[f"{split}_probabilities"].astype(float)
+            if f"{split}_features" in stored.files:
+                candidate.features[split] = stored[f"{split}_features"]
+
+
 def read_json(path: Path) -> dict | None:
-    return json.loads(path.read_text("utf-8")) if path.is_file() else None
+    """The mapping in ``path``, ``None`` without one; raises :class:`RunInvalidError`."""
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise RunInvalidError(folder=path.parent.name, reason=f"{path.name} is damaged")
+    return found
 
 
 def _history(path: Path) -> list[dict[str, float]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +32,7 @@ from .data_figures import (
     value_name,
 )
 from .dataset_build import fingerprint_of
-from .datasets import OLDEST, age_of, index_file, read_rows
+from .datasets import OLDEST, age_of, index_file, read_rows, stated_facts
 from .duplicates import BITS, LIMIT, Duplicates, find_duplicates
 from .errors import SplitLeakError
 from .files import check_writable_file, write_whole
@@ -68,7 +67,7 @@ def write_report(
         row["age_band"] = age_band(row)
         row["patient"] = row["patient"] or row["image_id"]
         row["sha256"] = look.sha256
-    facts = _facts(index.parent / "dataset.json")
+    facts = stated_facts(index.parent)
     shown = [(row, look) for row, look in zip(rows, looks, strict=True) if look.rows]
     duplicates = _duplicates(shown)
     context = _summary(rows, facts, index) | {
@@ -93,14 +92,6 @@ def write_report(
     context["warnings"] = _warnings(rows, context)
     write_whole(out, render_to_string("ml_training/data_report.html", context))
     return context["warnings"]
-
-
-def _facts(path: Path) -> dict:
-    """The content of ``dataset.json``, or nothing: an index of one's own has none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _labels(rows: list[dict]) -> list[str]:

@@ -88,7 +88,7 @@ def build_dataset(
     :class:`DatasetInvalidError` and ``OSError``. What trying again cannot mend leaves nothing.
     """
     shares = {"train": 1 - validation - test, "val": validation, "test": test}
-    if min(shares.values()) < 0 or shares["train"] <= 0:
+    if not (shares["train"] > 0 and validation >= 0 and test >= 0):  # NaN is none of it.
         raise DatasetInvalidError(reason="the shares of the splits are not between 0 and 1")
     if out.exists():
         raise DatasetExistsError(folder=str(out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -145,6 +146,15 @@ def check_classes(dataset: Dataset) -> None:
             raise DatasetInvalidError(reason=reason)
 
 
+def stated_facts(folder: Path) -> dict:
+    """What ``dataset.json`` in ``folder`` says; beside an index of one's own there is none."""
+    try:
+        found = json.loads((folder / "dataset.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def index_file(dataset: Path) -> Path:
     """The index of a dataset folder; an index itself stays as it is."""
     return dataset / "index.csv" if dataset.is_dir() else dataset
@@ -177,7 +187,8 @@ def read_rows(index: Path, *, required: Sequence[str] = ("label", "patient", "fi
         with index.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DatasetInvalidError(reason=f"{index.name} cannot be read") from error
+        why = getattr(error, "strerror", None) or "no CSV in UTF-8"
+        raise DatasetInvalidError(reason=f"{index.name} cannot be read ({why})") from error
     if not rows:
         raise DatasetInvalidError(reason=f"{index.name} has no rows")
     names = {

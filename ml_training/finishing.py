@@ -16,7 +16,7 @@ from .calibration import calibration_facts
 from .callbacks import BEST, state_of
 from .card_facts import further_facts, population_facts, subgroup_facts
 from .config import Config
-from .datasets import Dataset, read_dataset
+from .datasets import Dataset, read_dataset, stated_facts
 from .errors import ConfigInvalidError, ModelNotServableError
 from .files import whole_folder, write_whole
 from .predictions import network_inputs, predict_splits
@@ -33,8 +33,7 @@ def source_facts(config: Config) -> dict[str, str]:
     """
     index = config.index_path
     folder = index if index.is_dir() else index.parent
-    stated = folder / "dataset.json"
-    known = json.loads(stated.read_text("utf-8")) if stated.is_file() else {}
+    known = stated_facts(folder)
     found = {"name": config.data_name or known.get("name") or folder.resolve().name}
     if terms := config.data_terms or known.get("terms"):
         found["terms"] = terms

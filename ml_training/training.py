@@ -10,9 +10,9 @@ that it would have had.
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,20 +171,20 @@ def _compile(config: Config, course: Course, epochs: int, *, warmup_epochs: int 
 def _scope(devices: tuple[str, ...]):
     """Where variables are made: on all ``devices`` (default: all graphics processors) alike."""
     if keras.backend.backend() != "tensorflow":
-        return contextlib.nullcontext()
+        return nullcontext()
     import tensorflow as tf
 
     graphics = tf.config.list_logical_devices("GPU")
     if graphics:
         # There, unlike here, the order of sums is left to chance unless asked.
         tf.config.experimental.enable_op_determinism()
+    known = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices()]
+    if unknown := [name for name in devices if name not in known]:
+        # TensorFlow would wait for them for ever.
+        reason = f"no devices {', '.join(unknown)} (here are {', '.join(known)})"
+        raise ConfigInvalidError(reason=reason)
     names = list(devices) or [device.name for device in graphics]
-    if len(names) < 2:
-        return contextlib.nullcontext()
-    try:
-        return tf.distribute.MirroredStrategy(names).scope()
-    except (ValueError, RuntimeError) as error:
-        raise ConfigInvalidError(reason=f"no devices {', '.join(names)}") from error
+    return tf.distribute.MirroredStrategy(names).scope() if len(names) > 1 else nullcontext()
 
 
 def _logs(folder: Path) -> list[keras.callbacks.Callback]:
@@ -258,7 +258,7 @@ def _fit(
     _epochs(config, folder, course, keep, checkpoint, done, config.epochs, restore=restore)
 
 
-@contextlib.contextmanager
+@contextmanager
 def head_alone(network: keras.Model) -> Iterator[None]:
     """Within, no layer of the backbone learns."""
     layers = network.get_layer(BACKBONE).layers
