@@ -209,6 +209,13 @@ SAMPLES: dict[str, Callable[[], list[dict]]] = {
         }
     ],
     "timeline_entry": list,
+    "toast": lambda: [
+        {
+            "text": _("Your radiographs have been read"),
+            "action_url": "#components",
+            "action": _("Worklist"),
+        }
+    ],
 }
 # Of which a page has one alone, or which stand on this page already.
 ELSEWHERE = {

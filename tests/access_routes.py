@@ -165,6 +165,7 @@ PAGES = [
     ),
     Route("inference:worklist_export", "POST", PRACTISING, body=lambda world: {"what": "all"}),
     Route("inference:worklist_approve", "POST", OWNER | {"owner": "onward"}, analysis),
+    Route("inference:notices", "GET", dict.fromkeys(ROLES, 204) | {"owner": 200}),
     Route("inference:statistics", "GET", PRACTISING),
     Route("inference:statistics_csv", "GET", PRACTISING),
     Route("inference:reading", "GET", OWNER, radiograph),

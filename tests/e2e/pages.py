@@ -25,6 +25,7 @@ NO_PAGE = {
     "inference:status": "a fragment of the reading",
     "inference:result": "a fragment of a list",
     "inference:map": "a picture",
+    "inference:notices": "a fragment of every page",
     "inference:statistics_csv": "a CSV file",
     "inference:report": "a PDF",
     "inference:patient_report": "a PDF",
