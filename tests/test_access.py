@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from operations.models import AccessEvent
 from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory
+from tests.e2e.pages import NO_PAGE, WALK
 from tests.inference.factories import AnalysisFactory
 from tests.patients.factories import PatientFactory
 from tests.radiology.factories import dicom_bytes
@@ -198,6 +199,14 @@ def test_no_method_beside_those_of_the_table(route, world):
             answer = outcome(ask(unlisted, world, role))
             assert answer in (401, 404, 405, "login", "onward"), (method, role)
     assert AccessEvent.objects.filter(action__in=("create", "update", "delete")).count() == 0
+
+
+def test_every_page_is_looked_at_in_a_browser():
+    """By the walk of ``tests.e2e.pages``: a row there, or a reason why it is no page."""
+    routes = {route.name for route in PAGES if route.method == "GET"} | set(ALLAUTH)
+    visited = {stop.name for stop in WALK} - {"not found"}
+    assert not visited & set(NO_PAGE)
+    assert visited | set(NO_PAGE) == routes, "see WALK in tests/e2e/pages.py"
 
 
 # --- Families -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,7 @@ def open_browser(chromium, stack, request):
     """``open_browser(language="en", width=1280, theme="light", ...)``: a doctor's browser."""
     doctors = []
 
-    def make(
-        *, language: str = "en", width: int = 1280, theme: str = "light", name: str = "", **options
-    ) -> Doctor:
+    def make(*, language: str = "en", width: int = 1280, theme: str = "light", **options) -> Doctor:
         context = chromium.new_context(
             base_url=stack.url,
             viewport={"width": width, "height": 900},
@@ -62,8 +61,8 @@ def open_browser(chromium, stack, request):
             **options,
         )
         context.set_default_timeout(20_000)
-        folder = re.sub(r"\W+", "-", f"{request.node.name} {name}").strip("-")
-        doctor = Doctor(context, stack.url, language, SHOTS / folder)
+        name = re.sub(r"\W+", "-", request.node.name).strip("-")
+        doctor = Doctor(context, stack.url, language, SHOTS / name)
         doctors.append(doctor)
         return doctor
 
@@ -80,20 +79,20 @@ def open_browser(chromium, stack, request):
 @pytest.fixture
 def radiographs(tmp_path):
     """``radiographs(3)``: files of real chest radiographs, or generated ones without the data."""
+    return partial(radiograph_files, tmp_path)
 
-    def make(count: int) -> list[Path]:
-        real = sorted((DATA / "dicom" / "rsna").glob("**/*.dcm"))
-        made = []
-        for number in range(count):
-            path = tmp_path / f"radiograph-{number}.dcm"
-            if len(real) >= count:
-                path.write_bytes(_as_new(real[number].read_bytes()))
-            else:
-                path.write_bytes(dicom_bytes(rows=1024, columns=1024, seed=number))
-            made.append(path)
-        return made
 
-    return make
+def radiograph_files(folder: Path, count: int) -> list[Path]:
+    real = sorted((DATA / "dicom" / "rsna").glob("**/*.dcm"))
+    made = []
+    for number in range(count):
+        path = folder / f"radiograph-{number}.dcm"
+        if len(real) >= count:
+            path.write_bytes(_as_new(real[number].read_bytes()))
+        else:
+            path.write_bytes(dicom_bytes(rows=1024, columns=1024, seed=number))
+        made.append(path)
+    return made
 
 
 @pytest.fixture
