@@ -48,7 +48,7 @@ class NewReadingForm(forms.Form):
         help_text=_("Left empty, each file's own date is used; a file without one needs it."),
     )
     files = FilesField(
-        label=_("DICOM files"),
+        label=_("DICOM files or ZIP archives"),
         error_messages={"required": _("Choose at least one file.")},
         allow_empty_file=True,
     )

@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
+ZIP_START = b"PK\x03\x04"
+
 
 class LostFile(io.RawIOBase):
     """Stands for a file that could not be kept: using it raises why."""
@@ -28,7 +30,8 @@ class BoundedUploadHandler(FileUploadHandler):
     """Receives a file into the upload folder, and no more of it than is allowed.
 
     Beyond ``RADIOGRAPH_MAX_BYTES`` the bytes are counted and thrown away, so that a huge
-    upload fills no disk; ``file.size`` is what was sent, by which the file is refused.
+    upload fills no disk; ``file.size`` is what was sent, by which the file is refused. What
+    begins as a ZIP archive may have ``ARCHIVE_MAX_BYTES``.
 
     The file has no name there: it names a patient, and is gone with the process even when
     that is killed. A folder that takes no more (a full disk) loses the file and not the
@@ -41,10 +44,13 @@ class BoundedUploadHandler(FileUploadHandler):
             file = tempfile.TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
         except OSError as error:
             file = LostFile(error)
+        self.limit = settings.RADIOGRAPH_MAX_BYTES
         self._keep_in(file)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        room = settings.RADIOGRAPH_MAX_BYTES + 1 - start
+        if start == 0 and raw_data[:4] == ZIP_START:
+            self.limit = settings.ARCHIVE_MAX_BYTES
+        room = self.limit + 1 - start
         if room > 0 and not self._is_lost:
             try:
                 self.file.write(raw_data[:room])

@@ -35,6 +35,16 @@ class NotDicomError(RadiographError):
     )
 
 
+class DicomDirectoryError(RadiographError):
+    """A DICOMDIR: the table of contents of a medium (PS3.3, annex F)."""
+
+    code = "dicom_directory"
+    sentence = _(
+        "This is the table of contents of a DICOM medium (DICOMDIR). It holds no image; the "
+        "images are files of their own."
+    )
+
+
 class MalformedError(RadiographError):
     code = "malformed"
     sentence = _(

@@ -126,7 +126,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "pneumoniapp.staticfiles.StaticFiles"},
 }
 # A large file that is being received goes to a folder (the system's by default); what is
-# beyond RADIOGRAPH_MAX_BYTES is counted and not kept.
+# beyond RADIOGRAPH_MAX_BYTES (ARCHIVE_MAX_BYTES for a ZIP) is counted and not kept.
 FILE_UPLOAD_TEMP_DIR = env.str("UPLOAD_TEMP_DIR", default="") or None
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",  # up to 2.5 MiB
@@ -260,6 +260,12 @@ DEMO_PASSWORD = env.str("DEMO_PASSWORD", default="demonstration")
 RADIOGRAPH_MAX_BYTES = env.int("RADIOGRAPH_MAX_BYTES", default=64 * 1024 * 1024)
 RADIOGRAPH_MAX_SIDE = env.int("RADIOGRAPH_MAX_SIDE", default=8192)
 RADIOGRAPH_MAX_DEFLATE_RATIO = env.int("RADIOGRAPH_MAX_DEFLATE_RATIO", default=50)
+# A ZIP archive: its bytes, the files in it, the bytes of all of them, and how many times
+# larger than its packed bytes one of them may become.
+ARCHIVE_MAX_BYTES = env.int("ARCHIVE_MAX_BYTES", default=1024 * 1024 * 1024)
+ARCHIVE_MAX_FILES = env.int("ARCHIVE_MAX_FILES", default=2000)
+ARCHIVE_MAX_UNPACKED_BYTES = env.int("ARCHIVE_MAX_UNPACKED_BYTES", default=8 * 1024 * 1024 * 1024)
+ARCHIVE_MAX_RATIO = env.int("ARCHIVE_MAX_RATIO", default=100)
 
 # --- Mail ---------------------------------------------------------------------------------
 # consolemail:// prints; smtp+tls://user:password@host:587 sends.

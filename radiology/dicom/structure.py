@@ -21,10 +21,12 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
 )
 
 from radiology.errors import (
     DeflateRatioError,
+    DicomDirectoryError,
     EmptyFileError,
     FileTooLargeError,
     MalformedError,
@@ -43,7 +45,7 @@ UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA = 0x7FE00010
 # Float and double float pixels: no radiograph has them.
 OTHER_PIXELS = (0x7FE00008, 0x7FE00009)
-TRANSFER_SYNTAX_UID = 0x00020010
+MEDIA_STORAGE_SOP_CLASS, TRANSFER_SYNTAX_UID = 0x00020002, 0x00020010
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -139,8 +141,9 @@ def scan(file: BinaryIO, *, partial: bool = False) -> Structure:
     ``partial``: the file may end anywhere (the first bytes of one); ``complete`` then says
     whether everything before the pixels was there.
 
-    Raises ``EmptyFileError``, ``FileTooLargeError``, ``NotDicomError``, ``MalformedError``,
-    ``TruncatedError``, ``TransferSyntaxUnsupportedError``, ``DeflateRatioError``.
+    Raises ``EmptyFileError``, ``FileTooLargeError``, ``NotDicomError``,
+    ``DicomDirectoryError``, ``MalformedError``, ``TruncatedError``,
+    ``TransferSyntaxUnsupportedError``, ``DeflateRatioError``.
     """
     source = Source(file, getattr(file, "size", None))
     if source.size == 0:
@@ -179,8 +182,12 @@ def _file_meta(source: Source) -> tuple[int, str]:
             element = _explicit(source, offset, "<")
             if element.undefined:
                 raise MalformedError
-            if element.tag == TRANSFER_SYNTAX_UID:
-                syntax = _uid(source.read(element.value, min(element.length, 66)))
+            if element.tag in (MEDIA_STORAGE_SOP_CLASS, TRANSFER_SYNTAX_UID):
+                value = _uid(source.read(element.value, min(element.length, 66)))
+                if value == MediaStorageDirectoryStorage:
+                    raise DicomDirectoryError
+                if element.tag == TRANSFER_SYNTAX_UID:
+                    syntax = value
             offset = element.end
     except OutOfBytes:
         raise TruncatedError from None

@@ -82,6 +82,8 @@
 
   // --- What the headers say ------------------------------------------------------------
   const inspect = async (entry) => {
+    const start = await entry.file.slice(0, 2).text().catch(() => "");
+    if (start === "PK") return; // A ZIP archive: looked into when it is sent.
     const body = new FormData();
     body.append("head", entry.file.slice(0, Number(form.dataset.headerBytes)), "head");
     try {
@@ -280,7 +282,7 @@
       } catch { /* A page of a proxy, or of the login. */ }
       if (answer?.errors) end(answer, "");
       else if (!answer?.results) end(null, texts.answer);
-      else end(answer, answer.results[0].error?.sentence ?? "");
+      else end(answer, answer.results[0].name ? "" : answer.results[0].error?.sentence ?? "");
     });
     request.send(body);
   });
@@ -307,6 +309,31 @@
     setWarnings(entry, result.warnings);
     show(part(entry, "state"), result.created ? "" : texts.known);
     showResult(entry, result.result_url);
+  };
+
+  // What became of the files in an archive, each in a line.
+  const showParts = (entry, results) => {
+    const template = document.getElementById("file-part").content;
+    part(entry, "parts").replaceChildren(...results.map((result) => {
+      const line = template.cloneNode(true).firstElementChild;
+      const within = { line };
+      line.dataset.state = result.state;
+      part(within, "name").textContent = result.name;
+      const words = { accepted: texts.accepted, duplicate: texts.known }[result.state]
+        ?? `${texts[result.state]} ${result.error.sentence}`;
+      part(within, "state").textContent = words;
+      if (result.url) {
+        part(within, "name-hidden").textContent = ` ${result.name}`;
+        const link = part(within, "link");
+        link.href = result.url;
+        link.hidden = false;
+        setWarnings(within, result.warnings);
+      }
+      return line;
+    }));
+    entry.accepted = !results.some(({ state }) => state === "refused");
+    entry.line.dataset.state = entry.accepted ? "accepted" : "refused";
+    if (entry.accepted) part(entry, "remove").remove();
   };
 
   // The reading in a line, which asks by itself until it is ready. A single file leads to its page.
@@ -337,20 +364,23 @@
         return;
       }
       const result = answer?.results[0];
-      if (result?.url) {
+      if (result?.name) {
+        if (answer.patient) keepPatient(answer.patient);
+        showParts(entry, answer.results);
+      } else if (result?.url) {
         keepPatient(answer.patient);
         accept(entry, result);
       } else {
         entry.line.dataset.state = "refused";
       }
     }
-    if (entries.length === 1 && entries[0].accepted) {
+    if (entries.length === 1 && entries[0].accepted && entries[0].url) {
       location.assign(entries[0].url);
       return;
     }
     const all = entries.every(({ accepted }) => accepted);
     status.textContent = all ? texts.done : texts.someRefused;
-    document.getElementById("to-patient").hidden = !entries.some(({ accepted }) => accepted);
+    document.getElementById("to-patient").hidden = !form.querySelector(".file-link:not([hidden])");
   };
 
   form.addEventListener("submit", async (event) => {

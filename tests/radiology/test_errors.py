@@ -26,7 +26,7 @@ def classes() -> list[type]:
 
 
 def test_each_is_registered_under_its_code_with_its_status():
-    assert len(classes()) == 30
+    assert len(classes()) == 31
     for error in classes():
         assert REGISTRY[error.code] is error
         assert 400 <= error.status < 500 or error.code == "storage_unavailable"
