@@ -6,9 +6,10 @@ import errno
 import os
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
 from django.utils.translation import override
 
-from .errors import CodedError, FileFailedError
+from .errors import CodedError, DatabaseFailedError, FileFailedError
 
 # Faults of a disk that libraries (h5py, TensorFlow) pass on as text inside errors of their own.
 _DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
@@ -27,6 +28,9 @@ class OperatorCommand(BaseCommand):
             raise
         except CodedError as error:
             raise CommandError(coded_line(error)) from error
+        except (OperationalError, ProgrammingError) as error:
+            fault = DatabaseFailedError(reason=f"{error}".rstrip("."))
+            raise CommandError(coded_line(fault)) from error
         except Exception as error:
             fault = file_fault(error)
             if fault is None:

@@ -76,6 +76,13 @@ class FileFailedError(RetriableError):
     sentence = _("%(file)s cannot be read or written: %(reason)s.")
 
 
+class DatabaseFailedError(RetriableError):
+    """A command meets a database that does not answer, or that was never set up."""
+
+    code = "database_failed"
+    sentence = _("The database cannot be used: %(reason)s. Was it set up (manage.py migrate)?")
+
+
 def sentence_for(code: str, params: dict | None = None) -> str:
     """The translated sentence of a stored error ``code``; the unexpected one if it is unknown."""
     return str(REGISTRY.get(code, UnexpectedError)(**(params or {})))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from inference.registry import shipped_directories
 from tests.ml_training.test_dataset_build import index_rows
 
 
@@ -48,6 +49,18 @@ def test_a_damaged_run_is_not_compared(tmp_path, file, content, said):
 
     with pytest.raises(CommandError, match=f"run_invalid: run cannot be compared: {said}"):
         call_command("compare", run, out=tmp_path / "c.html")
+
+
+@pytest.mark.training
+def test_a_curve_needs_every_split_that_it_uses(tmp_path):
+    index_rows(tmp_path / "given", ["train", "train", "test"])
+    with pytest.raises(CommandError, match=r"dataset_invalid: .*no image of the split val"):
+        call_command(
+            "learning_curve",
+            shipped_directories()[-1],
+            index=tmp_path / "given" / "index.csv",
+            out=tmp_path / "curve",
+        )
 
 
 @pytest.mark.training

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext, override
 
 from ml_training.commands import LaboratoryCommand
+from ml_training.errors import DatasetInvalidError
 from ml_training.files import write_whole
 
 
@@ -78,6 +79,9 @@ class Command(LaboratoryCommand):
             raise CommandError("No index of images (--index).")
         cases = read_cases(index)
         judged = cases[options["split"]]
+        for split in ("train", "val", options["split"]):
+            if not len(cases[split]):
+                raise DatasetInvalidError(reason=f"{index.name} has no image of the split {split}")
         wanted = {
             "split": options["split"],
             "shares": tuple(options["shares"] or curves.SHARES),
