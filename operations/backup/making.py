@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.apps import apps
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, Storage, default_storage
 from django.db import models
@@ -40,7 +41,11 @@ class Wanted:
 
 @dataclass
 class Made:
-    """What a backup has cost and holds, for its row and the terminal. Sizes in bytes."""
+    """What a backup has cost and holds, for its row and the terminal. Sizes in bytes.
+
+    ``missing`` are files that rows name and that could not be read; ``gone`` those whose
+    rows went, with their files, after the snapshot: nothing is wrong with these.
+    """
 
     name: str
     objects_total: int = 0
@@ -49,6 +54,7 @@ class Made:
     bytes_new: int = 0
     counts: dict = field(default_factory=dict)
     missing: list[dict] = field(default_factory=list)
+    gone: list[dict] = field(default_factory=list)
 
     def count(self, stored: Stored) -> str:
         self.objects_total += 1
@@ -112,7 +118,7 @@ def backup_make(repository: Repository, *, progress: Progress, anew: bool = Fals
         "tables": [table.as_dict() for table in dumped],
         "files": files,
         "models": models_held,
-        "missing": made.missing,
+        "missing": made.missing + made.gone,
         "bytes_total": made.bytes_total,
         "bytes_new": made.bytes_new,
     }
@@ -144,11 +150,7 @@ class _Copying:
             try:
                 entry = self._entry(area, storage, name, found.get(name))
             except BackupFileUnreadableError as error:
-                reason = (
-                    "missing" if isinstance(error.__cause__, FileNotFoundError) else "unreadable"
-                )
-                where = dict(zip(("model", "pk", "column"), row, strict=True))
-                self.made.missing.append({"area": area, "name": name, "reason": reason} | where)
+                self._miss(area, name, row, error.__cause__)
                 continue
             count, size = count + 1, size + entry["size"]
             part += json.dumps(entry, sort_keys=True).encode() + b"\n"
@@ -158,6 +160,16 @@ class _Copying:
         if part:
             parts.append(self._keep(part))
         return {"count": count, "bytes": size, "index": parts}
+
+    def _miss(self, area: str, name: str, row: tuple[str, str, str], fault) -> None:
+        label, pk, column = row
+        lost = {"area": area, "name": name, "model": label, "pk": pk, "column": column}
+        if not isinstance(fault, FileNotFoundError):
+            self.made.missing.append(lost | {"reason": "unreadable"})
+        elif label and not _is_named(label, pk, column, name):
+            self.made.gone.append(lost | {"reason": "deleted meanwhile"})
+        else:
+            self.made.missing.append(lost | {"reason": "missing"})
 
     def _keep(self, part: bytearray) -> str:
         return self.made.count(self.repository.add([bytes(part)], self.known))
@@ -206,6 +218,11 @@ def _pieces(storage: Storage, name: str) -> Iterator[bytes]:
         raise
     except Exception as error:
         raise BackupFileUnreadableError from error
+
+
+def _is_named(label: str, pk: str, column: str, name: str) -> bool:
+    rows = apps.get_model(label)._base_manager.filter(pk=pk, **{column: name})
+    return rows.exists()
 
 
 def _facts(storage: Storage, wanted: Wanted) -> dict[str, StoredFile]:

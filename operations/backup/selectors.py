@@ -6,6 +6,7 @@ import datetime as dt
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from operations.errors import BackupInterruptedError
@@ -69,20 +70,28 @@ def last_proven() -> RestoreDrill | None:
 
 def backups_are_kept() -> dict:
     """Health: the newest good backup is young enough, and neither the last one nor the last
-    rehearsal has failed. Without ``BACKUP_KEYS`` backups are off, which is no fault here."""
+    rehearsal has failed. A new installation has as long for its first one. Without
+    ``BACKUP_KEYS`` backups are off, which is no fault here."""
     if not settings.BACKUP_KEYS:
         return {"configured": False}
     good = newest_good()
     last = Backup.objects.filter(unfinished=None).first()
     drill = RestoreDrill.objects.exclude(state=RestoreDrill.State.RUNNING).first()
-    age = (timezone.now() - good.started_at).total_seconds() if good else None
+    since = good.started_at if good else _began()
+    age = (timezone.now() - since).total_seconds()
     return {
-        "ok": age is not None
-        and age <= settings.BACKUP_MAX_AGE
-        and last.state == Backup.State.DONE
+        "ok": age <= settings.BACKUP_MAX_AGE
+        and (last is None or last.state == Backup.State.DONE)
         and (drill is None or drill.state == RestoreDrill.State.PASSED),
         "configured": True,
-        "newest_good_seconds": age and round(age),
+        "newest_good_seconds": round(age) if good else None,
         "last": last.state if last else None,
         "last_drill": drill.state if drill else None,
     }
+
+
+def _began() -> dt.datetime:
+    """Since when this database could have had a backup."""
+    return MigrationRecorder.Migration.objects.filter(
+        app="operations", name="0002_backups"
+    ).values_list("applied", flat=True)[0]

@@ -167,6 +167,8 @@ def _storage(*, folder: Path | None = None, bucket_name: str, **account: str) ->
             "default_acl": None,
             "file_overwrite": True,
             "querystring_auth": True,
+            # A larger file that is read goes through the disk.
+            "max_memory_size": 8 * 1024 * 1024,
             "client_config": Config(
                 signature_version="s3v4",
                 s3={"addressing_style": "path"},

@@ -14,6 +14,8 @@ import urllib.request
 from email import message_from_bytes, policy
 from pathlib import Path
 
+from operations.backup.keys import new_key
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120
 
@@ -25,6 +27,7 @@ class Stack:
         self.folder = folder
         self.mails = folder / "mails"
         self.log = folder / "run.log"
+        self.backup_key = new_key()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -34,7 +37,11 @@ class Stack:
         """The environment of every process that works on this folder."""
         own = ("DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_SETTINGS_MODULE")
         kept = {name: value for name, value in os.environ.items() if name not in own}
-        return kept | {"VAR_DIR": str(self.folder / "var")}
+        return kept | {
+            "VAR_DIR": str(self.folder / "var"),
+            "BACKUP_KEYS": self.backup_key,
+            "BACKUP_DRILL_DAYS": "0",
+        }
 
     def manage(self, *arguments: str) -> str:
         """What ``manage.py`` prints, on this folder's database."""

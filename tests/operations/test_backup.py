@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import FileField
 
 from inference.models import Analysis
+from operations.backup.dump import tables
 from operations.backup.keys import new_key
 from operations.backup.repository import Repository
+from operations.backup.services import backup_open, backup_run
 from operations.models import AccessEvent, Backup
 from patients.models import Patient
 from radiology.models import Radiograph
@@ -56,6 +60,7 @@ def test_everything_comes_back_as_it_was(backups, run_command):
         tree(django_settings.MEDIA_ROOT),
         tree(django_settings.MODEL_ROOT),
     )
+    assert run_command("storage_check")[1][-1].endswith("0 missing.")
     # Microseconds and what a field would set anew are as they were; the database's own
     # column is there, and the next row gets a key of its own.
     assert Analysis.objects.filter(urgency__isnull=False).count() == 2
@@ -129,6 +134,36 @@ def test_a_missing_file_is_told_and_the_rest_is_kept(backups, run_command):
     status, lines = run_command("restore", "latest")
     assert lines[0].startswith(f"missing\t{name}")
     assert held() == before
+
+
+def test_a_file_that_goes_with_its_row_meanwhile_is_no_fault(backups, run_command):
+    fill()
+    gone = Analysis.objects.exclude(map="").get()
+
+    def delete(step, _done, _total):
+        if step == "files" and Path(gone.map.path).exists():
+            Analysis.objects.filter(pk=gone.pk).delete()
+            Path(gone.map.path).unlink()
+
+    made = backup_run(backup=backup_open(kind="by_hand"), progress=delete)
+    assert (made.missing, [file["name"] for file in made.gone]) == ([], [gone.map.name])
+    assert Backup.objects.get().state == "done"
+    empty_system()
+    _status, lines = run_command("restore", "latest")
+    assert lines[0].startswith(f"deleted meanwhile\t{gone.map.name}")
+    assert Analysis.objects.get(pk=gone.pk).map.name == gone.map.name
+
+
+def test_every_file_lies_in_the_default_storage():
+    """What a backup reads from and a restore writes to."""
+    found = [
+        field.storage
+        for model in tables()
+        for field in model._meta.local_fields
+        if isinstance(field, FileField)
+    ]
+    assert len(found) >= 4
+    assert all(storage is default_storage for storage in found)
 
 
 def test_only_an_empty_system_is_restored_into(backups, run_command):
@@ -237,6 +272,7 @@ import os, resource, sys
 from pathlib import Path
 from django.core.files.storage import FileSystemStorage
 import django; django.setup()
+from operations.backup.dump import tables
 from operations.backup.keys import Keyring
 from operations.backup.repository import Repository
 repository = Repository(FileSystemStorage(location=sys.argv[1]), Keyring.configured())

@@ -8,6 +8,7 @@ import time_machine
 from django.conf import settings as django_settings
 from django.core import checks
 from django.core.management import CommandError, call_command
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from operations import tasks
@@ -187,6 +188,7 @@ def test_a_rehearsal_touches_nothing_that_is_live(backups):
     ("rows", "drills", "ok"),
     [
         ([], [], False),
+        ([("running", 0)], [], False),
         ([("done", 1)], [], True),
         ([("done", 27)], [], False),
         ([("done", 3), ("failed", 1)], [], False),
@@ -201,6 +203,7 @@ def test_a_rehearsal_touches_nothing_that_is_live(backups):
     ],
 )
 def test_what_health_says(backups, rows, drills, ok):
+    old_installation()
     for state, hours in rows:
         started = timezone.now() - dt.timedelta(hours=hours)
         made(state=state, started_at=started, unfinished=True if state == "running" else None)
@@ -209,6 +212,25 @@ def test_what_health_says(backups, rows, drills, ok):
     facts = backups_are_kept()
     assert facts["ok"] is ok
     assert facts["configured"] is True
+
+
+def old_installation() -> None:
+    """Its database could have had a backup for more than a day."""
+    MigrationRecorder.Migration.objects.filter(app="operations").update(
+        applied=timezone.now() - dt.timedelta(hours=27)
+    )
+
+
+@pytest.mark.django_db
+def test_a_new_installation_has_a_day_for_its_first_backup(backups):
+    MigrationRecorder.Migration.objects.filter(app="operations").update(applied=timezone.now())
+    assert backups_are_kept()["ok"] is True
+    failed = made(state="failed", started_at=timezone.now())
+    assert backups_are_kept()["ok"] is False
+    failed.delete()
+    old_installation()
+    facts = backups_are_kept()
+    assert (facts["ok"], facts["newest_good_seconds"], facts["last"]) == (False, None, None)
 
 
 @pytest.mark.django_db

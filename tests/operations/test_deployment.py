@@ -12,6 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.files.storage.handler import StorageHandler
 
+from operations.models import Backup
 from pneumoniapp.settings import environment
 from tests.operations.test_settings import PRODUCTION
 
@@ -130,3 +131,42 @@ def test_backups_lie_in_a_bucket(bucket, backups, monkeypatch, settings):
         repository.read_whole(first.name)
     repository.manifest_delete("20260101T000000.000000Z-aaaaaa")
     assert repository.manifests() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_and_backups_in_buckets(bucket, backups, monkeypatch, settings, run_command):
+    """Radiographs in one bucket, backups in the other, and a restore into the first."""
+    from tests.operations.backup_site import fill, held
+    from tests.operations.test_backup import empty_system
+
+    client, bucket_name = bucket
+    for name in ("ENDPOINT_URL", "REGION", "ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(f"BACKUP_S3_{name}", os.environ[f"S3_{name}"])
+    monkeypatch.setenv("BACKUP_S3_BUCKET", "backups")
+    client.create_bucket(
+        Bucket="backups", CreateBucketConfiguration={"LocationConstraint": "eu-west-3"}
+    )
+    settings.STORAGES = settings.STORAGES | {
+        "default": environment.file_storage(),
+        "backups": environment.backup_storage(None),
+    }
+    fill()
+
+    def keys() -> list[str]:
+        found = client.list_objects_v2(Bucket=bucket_name).get("Contents", [])
+        return [item["Key"] for item in found]
+
+    def files() -> dict[str, bytes]:
+        get = client.get_object
+        return {key: get(Bucket=bucket_name, Key=key)["Body"].read() for key in keys()}
+
+    wanted = held(), files()
+    assert len(wanted[1]) == 4
+    assert run_command("backup")[0] == 0
+    assert ", 4 files, 1 model files" in run_command("backup")[1][0]
+    assert Backup.objects.first().objects_new == 0
+    for key in keys():
+        client.delete_object(Bucket=bucket_name, Key=key)
+    empty_system()
+    assert run_command("restore", "latest")[0] == 0
+    assert (held(), files()) == wanted

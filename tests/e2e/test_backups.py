@@ -1,0 +1,28 @@
+"""An administrator makes a backup with one click and sees how it ends."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_backup_by_hand(open_browser, stack):
+    admin = open_browser(language="en")
+    page = admin.page
+    admin.log_in("admin.demo@example.org", "demonstration", onto=re.compile("/admin/"))
+    page.goto("/admin/operations/backup/")
+    # A scheduled one may be under way; the page is read anew at its end.
+    page.get_by_role("button", name="Back up now").click()
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    # No reload by hand: the page finds out by itself.
+    newest = page.locator("#result_list tbody tr").first
+    expect(newest.locator(".field-state")).to_have_text("done")
+    expect(newest.locator(".field-kind")).to_have_text("by hand")
+    expect(newest.locator(".field-requested_by")).not_to_have_text("-")
+    expect(page.get_by_role("button", name="Back up now")).to_be_visible()
+    admin.shot("backups")
+    assert "\tcomplete\t" in stack.manage("backups")
