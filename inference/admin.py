@@ -15,6 +15,7 @@ from operations.readonly_admin import ReadOnlyAdmin
 from operations.services import access_record
 from pneumoniapp.errors import CodedError
 
+from .admin_decisions import DECISIONS, DisputeFilter, judgements_text
 from .admin_statistics import statistics_page
 from .models import Analysis, ModelVersion, Promotion, Review
 from .services import analysis_requeue, model_promote, model_rollback
@@ -109,13 +110,18 @@ class AnalysisAdmin(ReadOnlyAdmin):
         "model_version",
         "queued_at",
     )
-    list_filter = ("status", "certainty")
+    list_filter = ("status", "certainty", DisputeFilter)
     list_select_related = ("model_version",)
     search_fields = ("=id", "=radiograph__id")
     ordering = ("-queued_at", "-id")
     exclude = ("map",)
+    readonly_fields = ("judgements",)
     raw_id_fields = ("radiograph",)
-    actions = ("requeue",)
+    actions = ("requeue", *DECISIONS)
+
+    @admin.display(description=_("doctors' judgements"))
+    def judgements(self, analysis: Analysis) -> str:
+        return format_html("<pre>{}</pre>", judgements_text(analysis))
 
     @admin.display(description=_("class"), ordering="label")
     def finding(self, analysis: Analysis) -> str:
@@ -155,6 +161,9 @@ class AnalysisAdmin(ReadOnlyAdmin):
             )
             self.message_user(request, text % refused, messages.WARNING)
 
+    def has_decide_permission(self, request) -> bool:
+        return request.user.has_perm("inference.add_review")
+
 
 @admin.register(Review)
 class ReviewAdmin(ReadOnlyAdmin):
@@ -163,6 +172,7 @@ class ReviewAdmin(ReadOnlyAdmin):
         "created_at",
         "analysis",
         "doctor",
+        "kind",
         "verdict",
         "label",
         "reason",
@@ -170,6 +180,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("analysis", "doctor")
     list_filter = (
+        "kind",
         "verdict",
         "reason",
         "before_reading",
@@ -180,6 +191,7 @@ class ReviewAdmin(ReadOnlyAdmin):
     fields = (
         "analysis",
         "doctor",
+        "kind",
         "verdict",
         "label",
         "reason",

@@ -57,6 +57,14 @@ class ReadingShownError(PermanentError):
     sentence = _("You see this reading already: approve or contest it.")
 
 
+class NothingToDecideError(PermanentError):
+    """Decisions are for readings on which doctors differ."""
+
+    code = "nothing_to_decide"
+    status = 409
+    sentence = _("The doctors do not differ on this reading, or it is decided already.")
+
+
 class ReviewReasonMissingError(PermanentError):
     """Who contests a reading says why."""
 

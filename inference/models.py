@@ -333,6 +333,8 @@ class Review(models.Model):
       and ``NULL`` on the earlier ones; a unique index keeps it single.
     - ``reason`` says why a reading is contested; an approval has none, nor has the class
       that a doctor gave while the reading was withheld.
+    - ``kind``: a ``decision`` is an administrator's, where doctors differ; it stands beside
+      the judgements and is none of them, so its ``is_current`` is ``NULL``.
     - ``before_reading``: the reading was withheld, and always had been, so the doctor
       gave the class without knowing it.
     """
@@ -340,6 +342,10 @@ class Review(models.Model):
     class Verdict(models.TextChoices):
         APPROVED = "approved", _("Approved")
         CONTESTED = "contested", _("Contested")
+
+    class Kind(models.TextChoices):
+        JUDGEMENT = "judgement", _("Judgement")
+        DECISION = "decision", _("Decision")
 
     class Reason(models.TextChoices):
         WRONG_PLACE = "wrong_place", _("The model looked at the wrong place")
@@ -359,6 +365,9 @@ class Review(models.Model):
         verbose_name=_("doctor"),
         on_delete=models.PROTECT,
         related_name="reviews",
+    )
+    kind = models.CharField(
+        _("kind"), max_length=16, choices=Kind.choices, default=Kind.JUDGEMENT, editable=False
     )
     verdict = models.CharField(_("verdict"), max_length=16, choices=Verdict.choices)
     label = models.CharField(_("the doctor's class"), max_length=16, choices=Label.choices)
@@ -388,4 +397,5 @@ class Review(models.Model):
     @property
     def needs_reason(self) -> bool:
         """Whether it contests without saying why, because the reading was withheld."""
-        return self.verdict == self.Verdict.CONTESTED and not self.reason
+        judged = self.kind == self.Kind.JUDGEMENT
+        return judged and self.verdict == self.Verdict.CONTESTED and not self.reason

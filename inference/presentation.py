@@ -8,9 +8,10 @@ from functools import cached_property
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from radiology.warnings import warning_sentence, warnings_now
+from radiology.warnings import age_in_years, warning_sentence, warnings_now
 
 from . import wording
+from .agreement import Agreement, agreement_of
 from .models import LABELS, Analysis, Certainty, Label, Review
 from .review_services import unseen_by
 from .selectors import queue_status
@@ -156,11 +157,44 @@ class ReadingView:
         """Whether that class will count as given without knowing the reading."""
         return unseen_by(self.analysis, self.doctor)
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the patient is this doctor's, and not one of whom they read an image second."""
+        return self.doctor is None or self.radiograph.owner_id == self.doctor.pk
+
+    @property
+    def age(self) -> int:
+        """The patient's age in years on the day of the radiograph."""
+        return age_in_years(self.patient.birth_date, self.radiograph.acquired_on)
+
     @cached_property
-    def reviews(self) -> list:
-        if self.withheld:
-            return []
+    def _all_reviews(self) -> list[Review]:
         return list(self.analysis.reviews.select_related("doctor").order_by("-created_at", "-pk"))
+
+    @property
+    def reviews(self) -> list[Review]:
+        """What the doctor gets to see of all judgements: nothing before their own."""
+        if self.doctor is None or any(one.doctor_id == self.doctor.pk for one in self._all_reviews):
+            return self._all_reviews
+        return []
+
+    @property
+    def others_judged(self) -> bool:
+        """Whether there are judgements that the doctor does not get to see yet."""
+        return bool(self._all_reviews) and not self.reviews
+
+    @cached_property
+    def second_readings(self) -> list:
+        """Whom the patient's doctor has asked for a second reading."""
+        return list(self.radiograph.second_readings.filter(is_open=True))
+
+    @cached_property
+    def agreement(self) -> Agreement:
+        return agreement_of(self.reviews)
+
+    @property
+    def agreement_sentence(self) -> str:
+        return agreement_sentence(self.agreement)
 
     @property
     def own_review(self) -> Review | None:
@@ -169,3 +203,17 @@ class ReadingView:
             return None
         mine = (one for one in self.reviews if one.doctor_id == self.doctor.pk)
         return next((one for one in mine if one.is_current), None)
+
+
+def agreement_sentence(agreement: Agreement) -> str:
+    """What the doctors' judgements come to; empty for a single one."""
+    sentences = {
+        "agree": _("The doctors agree: %(label)s."),
+        "differ": _(
+            "The doctors see this differently. A third judgement or an administrator decides."
+        ),
+        "majority": _("The doctors differed; most of them see: %(label)s."),
+        "decided": _("The doctors differed. It was decided: %(label)s."),
+    }
+    sentence = sentences.get(agreement.state, "")
+    return sentence % {"label": agreement.name} if sentence else ""

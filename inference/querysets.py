@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.query import ModelIterable
 
-from radiology.models import Radiograph
+from radiology.models import Radiograph, lent_to
 
 from .withholding import judged_by, withhold
 
@@ -16,15 +16,23 @@ class AnalysisQuerySet(models.QuerySet):
     _reader = None
 
     def visible_to(self, user) -> AnalysisQuerySet:
-        """The analyses of the radiographs that ``user`` may see."""
+        """The analyses of the radiographs that ``user`` may see, those read second included."""
         if getattr(user, "is_staff", False):
             return self.filter(radiograph__in=Radiograph.objects.visible_to(user))
         if getattr(user, "may_practise", False):
-            return self.filter(radiograph__owner=user).for_reader(user)
+            own = models.Q(radiograph__owner=user)
+            lent = models.Q(radiograph__in=lent_to(user))
+            return self.filter(own | lent).for_reader(user)
         return self.none()
 
+    def owned_by(self, user) -> AnalysisQuerySet:
+        """Those of a doctor's own patients: for lists, and for what their doctor alone may do."""
+        if not getattr(user, "may_practise", False):
+            return self.none()
+        return self.filter(radiograph__owner=user).for_reader(user)
+
     def of_doctor(self, user) -> AnalysisQuerySet:
-        """The same for a doctor, by the copied owner: no join, for lists that indexes carry."""
+        """``owned_by`` by the copied owner: no join, for lists that indexes carry."""
         if not getattr(user, "may_practise", False):
             return self.none()
         return self.filter(owner=user).for_reader(user)

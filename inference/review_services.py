@@ -6,8 +6,10 @@ from django.db import transaction
 
 from operations.services import access_record
 
+from .agreement import agreement_of
 from .errors import (
     AnalysisNotDoneError,
+    NothingToDecideError,
     ReadingShownError,
     ReadingWithheldError,
     ReviewCommentMissingError,
@@ -92,6 +94,31 @@ def review_before_reading(
         )
         review.full_clean(exclude=["analysis", "doctor"])
         return _store(review, request)
+
+
+def review_decide(*, analysis: Analysis, by, label: str, request=None) -> Review:
+    """Record an administrator's decision between doctors who judge a reading differently.
+
+    Their judgements stay as they are. Raises :class:`AnalysisNotDoneError`,
+    :class:`NothingToDecideError` or ``ValidationError``.
+    """
+    with transaction.atomic():
+        analysis = _locked(analysis)
+        if agreement_of(analysis.reviews.all()).state != "differ":
+            raise NothingToDecideError
+        same = label == analysis.label
+        decision = Review(
+            analysis=analysis,
+            doctor=by,
+            kind=Review.Kind.DECISION,
+            verdict=Review.Verdict.APPROVED if same else Review.Verdict.CONTESTED,
+            label=label,
+            is_current=None,
+        )
+        decision.full_clean(exclude=["analysis", "doctor"])
+        decision.save(force_insert=True)
+        access_record(actor=by, action="create", obj=decision, request=request)
+        return decision
 
 
 def unseen_by(analysis: Analysis, doctor) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Min, Prefetch, Q
+from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q
 from django.utils import timezone
 
 from .models import Analysis, AnalysisQuerySet, ModelVersion, Review
@@ -13,14 +13,14 @@ FINDINGS = frozenset({"label", "certainty"})
 
 
 def readings_list(user) -> AnalysisQuerySet:
-    """The current analysis of each radiograph that ``user`` may see, newest first.
+    """The current analysis of each radiograph of ``user``'s patients, newest first.
 
     A page of it with radiographs, patients and model versions takes three queries. The
     first joins as little as it can: with patients in it, MariaDB reads a million of them
     before it sorts (25 s; 10 ms without).
     """
     return (
-        Analysis.objects.visible_to(user)
+        Analysis.objects.owned_by(user)
         .current()
         .select_related("radiograph")
         .prefetch_related(*RELATED)
@@ -43,6 +43,12 @@ def reading_get(user, radiograph_pk) -> Analysis:
     return visible.get(radiograph=radiograph_pk)
 
 
+def own_reading_get(user, radiograph_pk) -> Analysis:
+    """The same for the patient's own doctor alone."""
+    own = Analysis.objects.owned_by(user).current().select_related(*RELATED)
+    return own.get(radiograph=radiograph_pk)
+
+
 def finished_analyses(pks: set) -> set:
     """Which of these analyses are done or failed: one small query, for waiting alone.
 
@@ -54,9 +60,9 @@ def finished_analyses(pks: set) -> set:
 
 
 def analyses_list(user) -> AnalysisQuerySet:
-    """All analyses that ``user`` may see, those that were replaced included, newest first."""
-    visible = Analysis.objects.visible_to(user)
-    return visible.select_related("radiograph").prefetch_related(*RELATED)
+    """All analyses of ``user``'s patients, those that were replaced included, newest first."""
+    own = Analysis.objects.owned_by(user)
+    return own.select_related("radiograph").prefetch_related(*RELATED)
 
 
 def analysis_get(user, pk) -> Analysis:
@@ -64,10 +70,15 @@ def analysis_get(user, pk) -> Analysis:
     return Analysis.objects.visible_to(user).select_related(*RELATED).get(pk=pk)
 
 
+def own_analysis_get(user, pk) -> Analysis:
+    """The same for the patient's own doctor alone."""
+    return Analysis.objects.owned_by(user).select_related(*RELATED).get(pk=pk)
+
+
 def patient_readings(user, patient) -> AnalysisQuerySet:
     """The current analysis of each radiograph of ``patient``, newest radiograph first."""
     return (
-        Analysis.objects.visible_to(user)
+        Analysis.objects.owned_by(user)
         .current()
         .select_related(*RELATED)
         .filter(radiograph__patient=patient)
@@ -78,11 +89,12 @@ def patient_readings(user, patient) -> AnalysisQuerySet:
 def patient_analyses(user, patient) -> AnalysisQuerySet:
     """All analyses of ``patient``, those that were replaced included, newest radiograph first.
 
-    With them come their reviews and doctors, the newest review first.
+    With them come their reviews and doctors, the newest review first, as ``user`` hears them.
     """
     reviews = Review.objects.select_related("doctor").order_by("-created_at", "-pk")
+    reviews = heard_by(reviews, user)
     return (
-        Analysis.objects.visible_to(user)
+        Analysis.objects.owned_by(user)
         .filter(radiograph__patient=patient)
         .select_related(*RELATED)
         .prefetch_related(Prefetch("reviews", reviews))
@@ -90,10 +102,18 @@ def patient_analyses(user, patient) -> AnalysisQuerySet:
     )
 
 
-def analysis_reviews(analysis: Analysis):
-    """The reviews of one analysis with their doctors, newest first; none while it is withheld."""
-    reviews = analysis.reviews.select_related("doctor")
-    return reviews.none() if analysis.withheld else reviews
+def analysis_reviews(analysis: Analysis, user):
+    """The reviews of one analysis with their doctors, newest first.
+
+    Nobody hears what others judged before they have judged themselves.
+    """
+    return heard_by(analysis.reviews.select_related("doctor"), user)
+
+
+def heard_by(reviews, user):
+    """Those of ``reviews`` that ``user`` gets to see: all of an analysis they judged, or none."""
+    own = Review.objects.filter(analysis=OuterRef("analysis"), doctor=user)
+    return reviews.filter(Exists(own))
 
 
 def model_versions_list():

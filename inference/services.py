@@ -35,7 +35,7 @@ from .errors import (
 )
 from .model_services import model_promote, model_register, model_rollback
 from .models import Analysis, ModelVersion
-from .review_services import review_before_reading, review_create
+from .review_services import review_before_reading, review_create, review_decide
 
 __all__ = [
     "Reading",
@@ -49,6 +49,7 @@ __all__ = [
     "reading_submit",
     "review_before_reading",
     "review_create",
+    "review_decide",
 ]
 
 Status = Analysis.Status

@@ -10,7 +10,7 @@ from django.db.models import Prefetch, prefetch_related_objects
 from pneumoniapp.paging import Page, keyset_page
 
 from .models import Analysis, ModelVersion, Review
-from .selectors import model_production, patient_readings
+from .selectors import heard_by, model_production, patient_readings
 
 PAGE_SIZE = 10
 # How many of the newest radiographs the chart is made of.
@@ -22,7 +22,8 @@ class Entry:
     """One radiograph: its current reading, the ``earlier`` ones, the newest first, and the
     version in ``production`` (``None`` where there is none).
 
-    Of the reviews of each reading those that count are at hand: ``analysis.reviews.all()``.
+    Of the reviews of each reading those that count, and that the doctor gets to see, are at
+    hand: ``analysis.reviews.all()``.
     """
 
     analysis: Analysis
@@ -56,11 +57,11 @@ def timeline_entries(user, analyses: Sequence[Analysis]) -> list[Entry]:
     if not analyses:
         return []
     earlier: dict = {analysis.radiograph_id: [] for analysis in analyses}
-    replaced = Analysis.objects.visible_to(user).filter(radiograph__in=earlier, is_current=None)
+    replaced = Analysis.objects.owned_by(user).filter(radiograph__in=earlier, is_current=None)
     for analysis in replaced.select_related("model_version").order_by("-queued_at", "-pk"):
         earlier[analysis.radiograph_id].append(analysis)
     every = [*analyses, *(one for found in earlier.values() for one in found)]
-    counting = Review.objects.filter(is_current=True).select_related("doctor")
+    counting = heard_by(Review.objects.filter(is_current=True).select_related("doctor"), user)
     prefetch_related_objects(every, Prefetch("reviews", counting.order_by("-created_at", "-pk")))
     production = model_production()
     return [Entry(one, earlier[one.radiograph_id], production) for one in analyses]

@@ -8,6 +8,7 @@ from . import (
     views_new,
     views_notices,
     views_report,
+    views_second,
     views_statistics,
     views_worklist,
 )
@@ -34,6 +35,17 @@ urlpatterns = [
     path("radiographs/<uuid:pk>/read-again/", views_history.read_again, name="read_again"),
     path("radiographs/<uuid:pk>/report.pdf", views_report.reading_report_pdf, name="report"),
     path("patients/<uuid:pk>/report.pdf", views_report.patient_report_pdf, name="patient_report"),
+    path("second-readings/", views_second.second_reading_list, name="second_readings"),
+    path(
+        "second-readings/<uuid:pk>/withdraw/",
+        views_second.second_reading_end,
+        name="second_reading_end",
+    ),
+    path(
+        "radiographs/<uuid:pk>/second-readings/",
+        views_second.second_reading_new,
+        name="second_reading_new",
+    ),
     path("models/<str:name>/<str:version>/", views_models.model_card_page, name="model_card"),
     path("analyses/<uuid:pk>/map.png", views.reading_map, name="map"),
     path("analyses/<uuid:pk>/review/", views.reading_review, name="review"),

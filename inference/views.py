@@ -21,7 +21,7 @@ from radiology.files import file_response
 from .forms import OwnClassForm, ReadingFilterForm, ReviewForm
 from .models import Analysis
 from .presentation import ReadingView
-from .selectors import analysis_get, reading_get, readings_list, sought
+from .selectors import analysis_get, own_reading_get, reading_get, readings_list, sought
 from .services import analysis_requeue, review_before_reading, review_create
 
 
@@ -129,7 +129,7 @@ def reading_result(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @practising_doctor_required
 def reading_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Send a failed reading to the queue again."""
-    analysis = _analysis_or_404(request, pk)
+    analysis = _analysis_or_404(request, pk, own_reading_get)
     try:
         analysis_requeue(analysis=analysis, requested_by=request.user, request=request)
     except CodedError as error:
@@ -177,8 +177,8 @@ def reading_map(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return response
 
 
-def _analysis_or_404(request: HttpRequest, pk: uuid.UUID) -> Analysis:
+def _analysis_or_404(request: HttpRequest, pk: uuid.UUID, get=reading_get) -> Analysis:
     try:
-        return reading_get(request.user, pk)
+        return get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error

@@ -20,7 +20,7 @@ from pneumoniapp.errors import CodedError
 
 from .errors import ReadingWithheldError
 from .models import Analysis, Review
-from .selectors import analysis_get, reading_get
+from .selectors import own_analysis_get, reading_get
 from .services import review_create
 from .wording import labels_of
 from .worklist import (
@@ -96,7 +96,7 @@ def news(request: HttpRequest) -> HttpResponse:
 def approve(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Agree with one reading from the list; the row stays where it is and says so."""
     try:
-        analysis = analysis_get(request.user, pk)
+        analysis = own_analysis_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
     problem = _approve(request, analysis)

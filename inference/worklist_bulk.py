@@ -43,7 +43,7 @@ def readings_reread(*, user, radiographs: list[UUID], request=None) -> tuple[lis
     A failed reading goes back to the queue; one by another version is read anew, and the
     old reading is kept. One that is not finished, or that this version made, is left.
     """
-    rows = Analysis.objects.visible_to(user).current().select_related(*RELATED)
+    rows = Analysis.objects.owned_by(user).current().select_related(*RELATED)
     found = {row.radiograph_id: row for row in rows.filter(radiograph__in=radiographs)}
     production = model_production()
     outcomes = []
@@ -111,7 +111,7 @@ def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterat
         yield csv_text([_heading()])
     for start in range(0, len(keys), EXPORT_CHUNK):
         chunk = keys[start : start + EXPORT_CHUNK]
-        rows = _rows(Analysis.objects.visible_to(user), chunk)
+        rows = _rows(Analysis.objects.owned_by(user), chunk)
         with translation.override(language):
             text = csv_text(_cells(row) for row in rows)
         yield text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -49,6 +49,7 @@ def usable_radiographs() -> QuerySet[Radiograph]:
 def reviews_source() -> Source:
     """Each radiograph with the class on which all verified doctors who judged it agree.
 
+    - Where they disagree and an administrator has decided, the decision counts.
     - A doctor's latest judgement of a radiograph counts, whichever analysis it was made on.
       Doctors who are not verified (any more) or whose account is closed are not heard.
     - The same pixels under two doctors are one image, and their patients one person, so that
@@ -58,14 +59,21 @@ def reviews_source() -> Source:
     The reading is recorded as an access of the system, with its counts.
     """
     verdicts: dict[object, dict[int, str]] = defaultdict(dict)
-    heard = Review.objects.filter(
+    judged = Q(
+        kind=Review.Kind.JUDGEMENT,
         doctor__verification=Doctor.Verification.VERIFIED,
         doctor__is_active=True,
-        analysis__radiograph__in=usable_radiographs(),
+    )
+    heard = Review.objects.filter(
+        judged | Q(kind=Review.Kind.DECISION), analysis__radiograph__in=usable_radiographs()
     ).order_by("created_at", "pk")
-    facts = heard.values_list("analysis__radiograph_id", "doctor_id", "label")
-    for radiograph, doctor, label in facts.iterator():
-        verdicts[radiograph][doctor] = label
+    decided: dict[object, str] = {}
+    facts = heard.values_list("analysis__radiograph_id", "doctor_id", "kind", "label")
+    for radiograph, doctor, kind, label in facts.iterator():
+        if kind == Review.Kind.DECISION:
+            decided[radiograph] = label
+        else:
+            verdicts[radiograph][doctor] = label
     reviews = sum(len(by_doctor) for by_doctor in verdicts.values())
 
     images: dict[str, list[Radiograph]] = defaultdict(list)
@@ -79,6 +87,8 @@ def reviews_source() -> Source:
     for same in images.values():
         labels = {label for each in same for label in verdicts[each.pk].values()}
         if len(labels) > 1:
+            labels = {decided[each.pk] for each in same if each.pk in decided}
+        if len(labels) != 1:
             source.dropped["doctors_disagree"] += 1
         elif any(_has_text(each) for each in same):
             source.dropped["burned_in_annotation"] += 1

@@ -24,10 +24,18 @@ def depth_path(radiograph: Radiograph, _name: str) -> str:
 
 class RadiographQuerySet(models.QuerySet):
     def visible_to(self, user) -> RadiographQuerySet:
-        """The radiographs of the patients that ``user`` may see."""
+        """The radiographs of the patients that ``user`` may see, and those to be read second."""
         if getattr(user, "is_staff", False):
             return self.filter(patient__in=Patient.objects.visible_to(user))
-        return self.filter(owner=user) if getattr(user, "may_practise", False) else self.none()
+        if getattr(user, "may_practise", False):
+            return self.filter(models.Q(owner=user) | models.Q(pk__in=lent_to(user)))
+        return self.none()
+
+
+def lent_to(doctor) -> models.QuerySet:
+    """The keys of the radiographs of which ``doctor`` is asked for a second reading now."""
+    open_now = SecondReading.objects.filter(reader=doctor, is_open=True)
+    return open_now.order_by().values("radiograph")
 
 
 class Radiograph(models.Model):
@@ -103,6 +111,56 @@ class Radiograph(models.Model):
             models.Index(fields=["sop_instance_uid"]),
             models.Index(fields=["study_instance_uid"]),
             models.Index(fields=["sha256"]),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class SecondReading(models.Model):
+    """One doctor asked to look at one radiograph of another's, until it is withdrawn.
+
+    - ``address`` is the e-mail address or registration number that was asked, and
+      ``reader`` who has it: nobody, where no doctor who may practise had it then. That is
+      shown to no one.
+    - ``is_open`` is ``True`` until it is withdrawn, then ``NULL``; a unique index keeps one
+      open row for an address.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    radiograph = models.ForeignKey(
+        Radiograph,
+        verbose_name=_("radiograph"),
+        on_delete=models.PROTECT,
+        related_name="second_readings",
+    )
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("asked by"),
+        on_delete=models.PROTECT,
+        related_name="second_readings_asked",
+    )
+    address = models.CharField(_("asked of"), max_length=254)
+    reader = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("second reader"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="second_readings",
+    )
+    asked_at = models.DateTimeField(_("asked at"), auto_now_add=True)
+    withdrawn_at = models.DateTimeField(_("withdrawn at"), null=True, blank=True)
+    is_open = models.BooleanField(_("open"), null=True, default=True, editable=False)
+
+    class Meta:
+        verbose_name = _("second reading")
+        verbose_name_plural = _("second readings")
+        ordering = ["-asked_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["radiograph", "address", "is_open"], name="second_reading_open_unique"
+            )
         ]
 
     def __str__(self) -> str:

@@ -94,6 +94,10 @@ def failed_radiograph(world) -> list:
     return [world.failed.radiograph_id]
 
 
+def second_reading(world) -> list:
+    return [world.second.pk]
+
+
 def model_version(world) -> list:
     version = world.analysis.model_version
     return [version.name, version.version]
@@ -185,6 +189,15 @@ PAGES = [
     Route("inference:report", "GET", OWNER, radiograph),
     Route("inference:report", "GET", OWNER | {"owner": 409}, failed_radiograph),
     Route("inference:patient_report", "GET", OWNER, patient),
+    Route("inference:second_readings", "GET", PRACTISING),
+    Route(
+        "inference:second_reading_new",
+        "POST",
+        OWNER | {"owner": "onward"},
+        radiograph,
+        lambda world: {"address": world.accounts["other"].email},
+    ),
+    Route("inference:second_reading_end", "POST", OWNER | {"owner": "onward"}, second_reading),
     Route("inference:model_card", "GET", SIGNED_IN, model_version),
     Route("radiology:preview", "GET", OWNER, radiograph),
     Route("radiology:dicom", "GET", OWNER, radiograph),

@@ -14,6 +14,7 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from operations.models import AccessEvent
+from radiology.models import SecondReading
 from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory
 from tests.e2e.pages import NO_PAGE, WALK
 from tests.inference.factories import AnalysisFactory
@@ -28,6 +29,8 @@ WRITES = {
     "inference:new",
     "inference:retry",
     "inference:review",
+    "inference:second_reading_new",
+    "inference:second_reading_end",
     "inference:worklist_approve",
     "inference:worklist_reread",
     "api:radiograph-list",
@@ -54,12 +57,16 @@ def world():
     analysis.radiograph.preview.save("preview.jpg", ContentFile(b"\xff\xd8\xff"))
     analysis.radiograph.depth.save("depth.bin", ContentFile(b"\x1f\x8b"))
     failed = AnalysisFactory(failed=True, radiograph__patient=patient)
+    second = SecondReading.objects.create(
+        radiograph=failed.radiograph, asked_by=accounts["owner"], address="nobody@example.org"
+    )
     token, _text = AuthToken.objects.create(user=accounts["owner"])
     return SimpleNamespace(
         accounts=accounts,
         patient=patient,
         analysis=analysis,
         failed=failed,
+        second=second,
         token=token,
         file=lambda: SimpleUploadedFile("image.dcm", dicom_bytes()),
         credentials=None,

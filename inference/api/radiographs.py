@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from inference.models import Analysis
-from inference.selectors import reading_get, readings_list
+from inference.selectors import own_reading_get, reading_get, readings_list
 from inference.services import Reading, reading_submit
 from inference.waiting import wait_until_finished
 from operations.services import access_record, list_read_record
@@ -153,7 +153,7 @@ class RadiographViewSet(ApiViewSet):
     @staticmethod
     def _reading(request: Request, pk) -> Analysis:
         try:
-            return reading_get(request.user, pk)
+            return own_reading_get(request.user, pk)
         except Analysis.DoesNotExist as error:
             raise Http404 from error
 

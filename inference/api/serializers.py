@@ -321,6 +321,12 @@ class ReviewSerializer(serializers.ModelSerializer):
     """A doctor's judgement of one analysis. None is ever changed; the newest counts."""
 
     analysis = serializers.UUIDField(source="analysis_id", read_only=True)
+    kind = serializers.ChoiceField(
+        choices=Review.Kind.choices,
+        read_only=True,
+        help_text="A doctor's `judgement`, or the `decision` of an administrator where doctors "
+        "differ.",
+    )
     reason = serializers.SerializerMethodField(help_text="Why it is contested; else `null`.")
     before_reading = serializers.BooleanField(
         read_only=True, help_text="Whether the class was given before the reading was shown."
@@ -335,6 +341,7 @@ class ReviewSerializer(serializers.ModelSerializer):
         fields = [
             "id",
             "analysis",
+            "kind",
             "verdict",
             "label",
             "reason",

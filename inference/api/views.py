@@ -17,6 +17,7 @@ from inference.selectors import (
     analysis_get,
     analysis_reviews,
     model_versions_list,
+    own_analysis_get,
 )
 from inference.services import analysis_requeue, review_before_reading, review_create
 from operations.services import access_record, list_read_record
@@ -59,9 +60,9 @@ class AnalysisViewSet(ApiViewSet):
     def get_queryset(self):
         return analyses_list(self.request.user)
 
-    def get_analysis(self) -> Analysis:
+    def get_analysis(self, get=analysis_get) -> Analysis:
         try:
-            return analysis_get(self.request.user, self.kwargs["pk"])
+            return get(self.request.user, self.kwargs["pk"])
         except Analysis.DoesNotExist as error:
             raise Http404 from error
 
@@ -100,20 +101,20 @@ class AnalysisViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk) -> Response:
         analysis = analysis_requeue(
-            analysis=self.get_analysis(), requested_by=request.user, request=request
+            analysis=self.get_analysis(own_analysis_get), requested_by=request.user, request=request
         )
         return Response(self.get_serializer(analysis).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(
         operation_id="analyses_reviews_list",
         summary="The reviews of an analysis",
-        description="The newest first.",
+        description="The newest first. None before you have judged it yourself.",
         responses={200: ReviewSerializer(many=True)},
     )
     @action(detail=True, serializer_class=ReviewSerializer, filterset_class=None)
     def reviews(self, request: Request, pk) -> Response:
         analysis = self.get_analysis()
-        page = self.paginate_queryset(analysis_reviews(analysis))
+        page = self.paginate_queryset(analysis_reviews(analysis, request.user))
         access_record(actor=request.user, action="read", obj=analysis, request=request)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

@@ -16,9 +16,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from inference import wording
+from inference.agreement import agreement_of
 from inference.history_chart import HEIGHT, WIDTH, Chart, history_chart
 from inference.models import Analysis, Label, Review
-from inference.presentation import ReadingView
+from inference.presentation import ReadingView, agreement_sentence
 from patients.models import Patient
 from pneumoniapp.templatetags.ui import percent
 
@@ -51,7 +52,7 @@ def reading_report(
     hand among ``RADIOGRAPH`` and ``MAP`` (``None``: they are damaged), ``link`` makes an
     address of a path whole.
     """
-    reading = ReadingView(analysis)
+    reading = ReadingView(analysis, made_by)
     day = _day(analysis.radiograph.acquired_on)
     sections = [
         {"parts": [_facts_of_reading(reading, made_by, link)]},
@@ -216,10 +217,14 @@ def _judgements(reviews: Sequence[Review]) -> list[dict]:
         }
         for review in reviews
     ]
-    return [{"kind": "judgements", "items": items}]
+    outcome = agreement_sentence(agreement_of(reviews))
+    parts = [_paragraph(outcome, "strong")] if outcome else []
+    return [*parts, {"kind": "judgements", "items": items}]
 
 
 def _verdict(review: Review) -> str:
+    if review.kind == Review.Kind.DECISION:
+        return _("Decision: %(label)s") % {"label": review.get_label_display()}
     if review.verdict == Review.Verdict.APPROVED:
         return str(review.get_verdict_display())
     return _("Contested: %(label)s") % {"label": review.get_label_display()}
@@ -242,9 +247,7 @@ def _lines(text: str) -> list[dict]:
 
 
 def _last_judgements(analysis: Analysis) -> list[str]:
-    """The last judgement of each doctor, the newest first; none while it is withheld."""
-    if analysis.withheld:
-        return []
+    """The last judgement of each doctor, the newest first."""
     last: dict = {}
     for review in analysis.reviews.all():
         last.setdefault(review.doctor_id, review)

@@ -185,6 +185,7 @@ WALK = [
         then=open_viewer_keys,
     ),
     Stop("inference:statistics"),
+    Stop("inference:second_readings"),
     Stop("inference:model_card", args=lambda world: world.model),
     Stop("inference:list", "new", state="first day"),
     Stop("inference:worklist", "new", state="first day"),

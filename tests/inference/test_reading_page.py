@@ -47,7 +47,7 @@ def test_a_finished_reading_shows_all_of_it(doctor_client, analysis):
     assert str(analysis.model_version) in page
     assert analysis.radiograph.patient.identifier in page
     assert review_url(analysis) in page
-    assert "hx-trigger" not in page
+    assert status_url(analysis) not in page  # nothing is awaited any more
 
 
 def test_a_certain_reading_names_one_class_and_how_often_such_are_right(doctor_client, patient):
@@ -115,7 +115,7 @@ def test_pages_of_sets_cost_no_more_queries(doctor_client, patient, django_asser
     analysis = AnalysisFactory(uncertain=True, radiograph__patient=patient)
     AnalysisFactory(unlike=True, radiograph__patient=patient)
     doctor_client.get(page_url(analysis))
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         doctor_client.get(page_url(analysis))
     doctor_client.get(LIST)
     with django_assert_num_queries(6):
@@ -139,14 +139,14 @@ def test_page_costs_the_same_for_a_long_history(
     doctor_client, patient, analysis, django_assert_num_queries
 ):
     doctor_client.get(page_url(analysis))
-    # Session, doctor, reading, reviews; what the reading replaced, reviews that count, the
-    # version in production; history.
-    with django_assert_num_queries(8):
+    # Session, doctor, reading, reviews; who is asked; what the reading replaced, reviews that
+    # count, the version in production; history.
+    with django_assert_num_queries(9):
         doctor_client.get(page_url(analysis))
     AnalysisFactory.create_batch(10, radiograph__patient=patient)
     for _ in range(5):
         review_create(analysis=analysis, doctor=patient.owner, verdict="approved")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         doctor_client.get(page_url(analysis))
 
 

@@ -208,6 +208,9 @@ def test_a_patient_s_report_has_every_reading(doctor_client, doctor, read, patie
     Review.objects.create(
         analysis=last, doctor=DoctorFactory(last_name="Zola"), verdict="contested", label="normal"
     )
+    # What others judged is heard by who judged as well.
+    assert "Zola" not in text_of(doctor_client.get(patient_url(patient)))
+    Review.objects.create(analysis=last, doctor=doctor, verdict="approved", label="lung_opacity")
     response = doctor_client.get(patient_url(patient))
     text = text_of(response)
     for said in (

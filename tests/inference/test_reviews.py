@@ -54,7 +54,7 @@ def test_a_doctor_approves_then_contests():
         comment=" a rib ",
     )
     assert (second.label, second.comment) == ("normal", "a rib")
-    assert [(one, one.is_current) for one in analysis_reviews(analysis)] == [
+    assert [(one, one.is_current) for one in analysis_reviews(analysis, doctor)] == [
         (second, True),
         (first, None),
     ]
