@@ -3,6 +3,7 @@ from django.urls import path
 from . import (
     views,
     views_design,
+    views_help,
     views_history,
     views_models,
     views_new,
@@ -15,6 +16,7 @@ from . import (
 
 app_name = "inference"
 urlpatterns = [
+    path("help/", views_help.help_page, name="help"),
     path("design/", views_design.design, name="design"),
     path("readings/new/", views_new.reading_new, name="new"),
     path("readings/inspect/", views_new.reading_inspect, name="inspect"),

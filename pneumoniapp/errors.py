@@ -69,6 +69,16 @@ class UnexpectedError(PermanentError):
     sentence = _("An unexpected error occurred. It has been recorded.")
 
 
+class MaintenanceError(RetriableError):
+    """The operator has set ``MAINTENANCE``."""
+
+    code = "maintenance"
+    retry_after = 300
+    sentence = _(
+        "PneumoniApp is being worked on and will be back soon. What you sent before is safe."
+    )
+
+
 class FileFailedError(RetriableError):
     """A file or folder that an operator named, or the disk below it, fails a command."""
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
-from pneumoniapp.api.errors import MalformedRequestError, NotFoundError, PermissionDeniedError
+from pneumoniapp.api.errors import (
+    MalformedRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RequestTooLargeError,
+)
 from pneumoniapp.api.problems import problem_below_api
 from pneumoniapp.errors import UnexpectedError
 from radiology.models import Radiograph
@@ -39,6 +46,9 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 @problem_below_api(MalformedRequestError)
 def bad_request(request: HttpRequest, exception=None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        error = RequestTooLargeError(limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        return render(request, "errors/413.html", {"error": error}, status=error.status)
     return render(request, "errors/400.html", status=400)
 
 

@@ -14,8 +14,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pydicom import Dataset, FileMetaDataset
-from pydicom.uid import ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom import Dataset, FileMetaDataset, dcmread
+from pydicom.uid import (
+    ComputedRadiographyImageStorage,
+    ExplicitVRLittleEndian,
+    JPEGLSLossless,
+    generate_uid,
+)
 
 SIDE = 1024
 LEVELS = 4095
@@ -144,7 +149,17 @@ def dicom(
     return stream.getvalue()
 
 
+def sample() -> bytes:
+    """The file that a doctor without one at hand may try: smaller, and compressed losslessly."""
+    small = cv2.resize(chest(2041, opacity=0.8), (640, 640), interpolation=cv2.INTER_AREA)
+    dataset = dcmread(io.BytesIO(dicom(small, 2041)))
+    dataset.compress(JPEGLSLossless, generate_instance_uid=False)
+    stream = io.BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
+
+
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(dicom(chest(2041, opacity=0.8)))
+    target.write_bytes(sample())

@@ -157,6 +157,7 @@ PAGES = [
         body=lambda world: {"patient": world.patient.pk, "files": world.file()},
     ),
     Route("inference:inspect", "POST", PRACTISING, body=lambda world: {"head": world.file()}),
+    Route("inference:help", "GET", EVERYBODY),
     Route("inference:design", "GET", NOT_THERE | {"staff": 200, "superuser": 200}),
     Route("inference:list", "GET", PRACTISING),
     Route("inference:worklist", "GET", PRACTISING),

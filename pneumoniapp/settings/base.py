@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "accounts.middleware.AccountLanguageMiddleware",
+    "pneumoniapp.maintenance.MaintenanceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -315,6 +316,8 @@ for _queue in ("inference", "default"):
         # Without a worker the beats don't pile up.
         "options": {"queue": _queue, "expires": HEARTBEAT_LIMIT},
     }
+# Everybody but administrators gets a page that says to come back later (503).
+MAINTENANCE = env.bool("MAINTENANCE", default=False)
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING = logs.configure(json=LOG_FORMAT == "json", level=LOG_LEVEL)

@@ -132,6 +132,7 @@ def forged(page: Page) -> None:
 
 WALK = [
     Stop("landing", "nobody"),
+    Stop("inference:help", "nobody"),
     Stop("account_login", "nobody"),
     Stop("account_login", "nobody", state="refused", then=send_empty),
     Stop("account_login", "nobody", state="forged", then=forged, status=403),
@@ -150,6 +151,7 @@ WALK = [
     Stop("account_confirm_email", "nobody", lambda world: ["unknown"]),
     Stop("account_inactive", "nobody"),
     Stop("not found", "nobody", path=lambda world: "/nothing/here/", status=404),
+    Stop("inference:help"),
     Stop("account_logout"),
     Stop("account_reauthenticate"),
     Stop("account_email"),

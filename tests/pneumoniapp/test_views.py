@@ -91,3 +91,18 @@ def test_pages_carry_the_policy_and_nothing_inline(client, doctor_client):
 
 def test_the_icon_is_there_for_pages_that_name_none(client):
     assert client.get("/favicon.ico").url.endswith("icon.svg")
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Too much at once"), ("fr", "error-page")])
+def test_too_large_a_form_is_said_to_be_too_large(client, settings, language, words):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    body = "login=" + "x" * 200
+    response = client.post(
+        "/accounts/login/",
+        body,
+        headers={"accept-language": language},
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert response.status_code == 413
+    assert words in response.content.decode()
+    assert "request_too_large" in response.content.decode()
