@@ -98,7 +98,7 @@ def picture(
     page = doctor.page
     if who != "nobody":
         doctor.log_in(
-            world.emails[who], PASSWORD, onto=re.compile(r"/(radiographs|account/|admin)")
+            world.emails[who], PASSWORD, onto=re.compile(r"/(radiographs|worklist|account/|admin)")
         )
     for stop in stops:
         for language in LANGUAGES:
