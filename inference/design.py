@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from patients.models import Patient
 from radiology.models import Radiograph
 
 from .models import Analysis, Label, Review
@@ -202,10 +203,11 @@ SAMPLES: dict[str, Callable[[], list[dict]]] = {
     "status_badge": _states,
     "timeline": lambda: [
         {
+            "patient": Patient(),
             "page": [
                 _entry(),
                 _entry(certainty="uncertain", prediction_set=["normal", "lung_opacity"]),
-            ]
+            ],
         }
     ],
     "timeline_entry": list,

@@ -48,6 +48,7 @@ urlpatterns = [
         views_second.second_reading_new,
         name="second_reading_new",
     ),
+    path("patients/<uuid:pk>/compare/", views_history.compare, name="compare"),
     path("models/<str:name>/<str:version>/", views_models.model_card_page, name="model_card"),
     path("analyses/<uuid:pk>/map.png", views.reading_map, name="map"),
     path("analyses/<uuid:pk>/review/", views.reading_review, name="review"),

@@ -199,6 +199,8 @@ PAGES = [
         lambda world: {"address": world.accounts["other"].email},
     ),
     Route("inference:second_reading_end", "POST", OWNER | {"owner": "onward"}, second_reading),
+    Route("inference:compare", "GET", OWNER, patient, query="?left={radiograph}&right={failed}"),
+    Route("inference:compare", "GET", OWNER | {"owner": "onward"}, patient),
     Route("inference:model_card", "GET", SIGNED_IN, model_version),
     Route("radiology:preview", "GET", OWNER, radiograph),
     Route("radiology:dicom", "GET", OWNER, radiograph),

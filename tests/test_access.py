@@ -84,7 +84,11 @@ def _ask(route: Route, world, role: str):
     account = world.accounts[role]
     email = account.email if account else "nobody@example.org"
     world.credentials = {"email": email, "password": PASSWORD}
-    query = route.query.format(patient=world.patient.pk, radiograph=world.analysis.radiograph_id)
+    query = route.query.format(
+        patient=world.patient.pk,
+        radiograph=world.analysis.radiograph_id,
+        failed=world.failed.radiograph_id,
+    )
     url = reverse(route.name, args=route.args(world)) + query
     body = route.body(world)
     if not route.is_api:

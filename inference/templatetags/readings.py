@@ -66,6 +66,12 @@ def class_probabilities(analysis: Analysis) -> list[dict]:
 
 
 @register.filter
+def signed(value: int) -> str:
+    """A whole number with its sign, as printed: 0 has none, and the minus is a minus."""
+    return f"{value:+d}".replace("-", "\u2212") if value else "0"
+
+
+@register.filter
 def named_classes(analysis: Analysis) -> list[dict]:
     """The classes that the reading names, with their calibrated probabilities."""
     probabilities = analysis.probabilities or {}

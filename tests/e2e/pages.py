@@ -73,6 +73,12 @@ def failed(world: World) -> list:
     return [world.failed]
 
 
+def two(world: World) -> str:
+    """The comparison of two radiographs of the first patient."""
+    query = f"?left={world.radiographs[-1]}&right={world.radiographs[0]}"
+    return reverse("inference:compare", args=patient(world)) + query
+
+
 def send_empty(page: Page) -> None:
     """The form of the page, sent without anything in it: what it says of that."""
     page.locator("main form[method=post] .btn-primary").last.click()
@@ -188,6 +194,8 @@ WALK = [
     ),
     Stop("inference:statistics"),
     Stop("inference:second_readings"),
+    Stop("inference:compare", path=two, ready="[data-compare-bar=ready]"),
+    Stop("inference:compare", args=patient, state="one failed"),
     Stop("inference:model_card", args=lambda world: world.model),
     Stop("inference:list", "new", state="first day"),
     Stop("inference:worklist", "new", state="first day"),

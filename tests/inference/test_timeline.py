@@ -58,7 +58,7 @@ def test_newest_first_with_all_that_is_known(doctor_client, patient):
     for text in ("Lung opacity", "High certainty", "85%", "10%", "5%", str(judged.model_version)):
         assert text in found[0]
     assert "Approved" in found[0]
-    assert "Not judged yet" in found[1]
+    assert "Not judged by you yet" in found[1]
     assert "The numbers of the chart" in page
 
 
@@ -84,7 +84,13 @@ def test_what_is_withheld_is_not_told(doctor_client, doctor, patient, production
         AnalysisFactory(radiograph=radiograph, is_current=None)
     page = doctor_client.get(patient_url(patient)).text
     assert len(entries(page)) == 2
-    for text in ("Lung opacity", "85%", "High certainty", "Not judged yet", '<svg class="chart'):
+    for text in (
+        "Lung opacity",
+        "85%",
+        "High certainty",
+        "Not judged by you yet",
+        '<svg class="chart',
+    ):
         assert text not in page
     assert "1 earlier reading" in page
 

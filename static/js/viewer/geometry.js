@@ -12,10 +12,15 @@ export function fitted(state, image, pane) {
   return Math.min(pane.width / width, pane.height / height);
 }
 
+// The turns, then the mirror: [a, b, c, d], without a size.
+export function orientation({ turns, mirrored }) {
+  const [a, b, c, d] = TURNS[turns];
+  return mirrored ? [-a, b, -c, d] : [a, b, c, d];
+}
+
 export function imageToPane(state, image, pane) {
   const scale = fitted(state, image, pane) * state.scale;
-  let [a, b, c, d] = TURNS[state.turns].map((value) => value * scale);
-  if (state.mirrored) [a, c] = [-a, -c];
+  const [a, b, c, d] = orientation(state).map((value) => value * scale);
   const [x, y] = [state.x * image.columns, state.y * image.rows];
   return [a, b, c, d, pane.width / 2 - a * x - c * y, pane.height / 2 - b * x - d * y];
 }
