@@ -7,7 +7,7 @@
 
   let asked = 0;
   const ask = () => {
-    if (document.hidden || Date.now() - asked < PAUSE / 2) return;
+    if (document.hidden || !navigator.onLine || Date.now() - asked < PAUSE / 2) return;
     asked = Date.now();
     window.htmx.trigger(toasts, "notices");
   };

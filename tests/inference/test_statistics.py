@@ -101,6 +101,20 @@ def test_each_doctor_has_their_own_and_all_are_added_up(judge, doctor, other_doc
     assert judgements(months=12).total == Tally(1, 1)
 
 
+def test_a_decision_where_doctors_differ_is_no_judgement(judge, doctor, admin):
+    analysis = judge("normal")
+    Review.objects.create(
+        analysis=analysis,
+        doctor=admin,
+        kind=Review.Kind.DECISION,
+        verdict="contested",
+        label="not_normal",
+        is_current=None,
+    )
+    assert judgements().total == Tally(1, 0)
+    assert judgements(doctor=admin).total == Tally()
+
+
 def test_a_month_begins_at_midnight_of_the_portals_clock(judge, doctor, settings):
     month = months_back(1)
     assert settings.TIME_ZONE == "Europe/Paris"
