@@ -99,6 +99,7 @@ def test_from_sign_up_to_result_and_history(open_browser, stack, radiographs, la
     doctor.shot("10-patient")
     page.get_by_role("link", name=_("Radiographs"), exact=True).click()
     expect(page.locator("main tbody tr")).to_have_count(2)
+    page.locator(".filters-card summary").click()
     page.select_option("[name=status]", "failed")
     page.get_by_role("button", name=_("Filter")).click()
     expect(page.locator("main tbody tr")).to_have_count(0)
