@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 DEV := .venv-dev/bin/python
 
-.PHONY: help run test test-quick check format screens translations lock clean
+.PHONY: help run test test-quick check format screens guide-pictures translations lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ format: ## put the code into shape
 screens: ## every page as a picture, with made-up radiographs, in screens/ (ONLY=worklist)
 	@scripts/test-environment.sh
 	@$(DEV) scripts/screens.py $(if $(ONLY),--only $(ONLY))
+
+guide-pictures: ## the pictures of the guide for doctors, in docs/images/
+	@scripts/test-environment.sh
+	@$(DEV) scripts/screens.py --guide
 
 translations: ## collect the strings into locale/ and compile them
 	@$(DEV) scripts/translations.py

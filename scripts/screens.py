@@ -25,7 +25,9 @@ import django  # noqa: E402
 
 django.setup()
 
+import cv2  # noqa: E402
 import made_up  # noqa: E402
+import numpy as np  # noqa: E402
 from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from tests.accounts.factories import PASSWORD  # noqa: E402
@@ -34,7 +36,18 @@ from tests.e2e.pages import WALK, Stop  # noqa: E402
 from tests.e2e.stack import Stack  # noqa: E402
 from tests.e2e.world import World, undecodable_bytes  # noqa: E402
 
+# The pictures of docs/guide.md and docs/guide.fr.md, and of the READMEs, by page.
+GUIDE = {
+    "inference:new": "send",
+    "inference:worklist": "worklist",
+    "inference:reading": "reading",
+    "inference:viewer": "viewer",
+    "patients:detail": "patient",
+    "inference:compare": "compare",
+}
+GUIDE_SIZE = {"width": 1240, "height": 900}
 LANGUAGES, THEMES, WIDTHS = ("fr", "en"), ("light", "dark"), (360, 1440)
+AFTER_SIGN_IN = re.compile(r"/(radiographs|worklist|account/|admin)")
 QUICK = {("fr", "light", 1440), ("en", "dark", 360)}
 # Drawn radiographs are unlike the ones that the model knows, and it says so. So that the
 # other answers are seen as well, some readings get one: as made up as the radiographs.
@@ -84,6 +97,29 @@ def build(stack: Stack, folder: Path) -> World:
     return world
 
 
+def guide(browser: Browser, world: World, folder: Path) -> None:
+    """``docs/images/<name>.webp`` and ``<name>.fr.webp``: small, light, the top of each page."""
+    context = browser.new_context(
+        base_url=world.stack.url, viewport=GUIDE_SIZE, reduced_motion="reduce", color_scheme="light"
+    )
+    context.set_default_timeout(60_000)
+    doctor = Doctor(context, world.stack.url, "en", folder)
+    doctor.log_in(world.emails["doctor"], PASSWORD, onto=AFTER_SIGN_IN)
+    for stop in WALK:
+        name = GUIDE.get(str(stop))
+        for language in LANGUAGES if name and stop.who == "doctor" else ():
+            doctor.speak(language)
+            doctor.page.goto(stop.address(world))
+            doctor.page.wait_for_selector(stop.ready)
+            if stop.then:
+                stop.then(doctor.page)
+            shot = np.frombuffer(doctor.page.screenshot(), np.uint8)
+            file = folder / f"{name}{'' if language == 'en' else '.fr'}.webp"
+            image = cv2.imdecode(shot, cv2.IMREAD_COLOR)
+            cv2.imwrite(str(file), image, [cv2.IMWRITE_WEBP_QUALITY, 72])
+    context.close()
+
+
 def picture(
     browser: Browser, world: World, who: str, stops: list[Stop], folder: Path, wanted
 ) -> None:
@@ -97,9 +133,7 @@ def picture(
     doctor = Doctor(context, world.stack.url, "en", folder)
     page = doctor.page
     if who != "nobody":
-        doctor.log_in(
-            world.emails[who], PASSWORD, onto=re.compile(r"/(radiographs|worklist|account/|admin)")
-        )
+        doctor.log_in(world.emails[who], PASSWORD, onto=AFTER_SIGN_IN)
     for stop in stops:
         for language in LANGUAGES:
             looks = [(theme, width) for lang, theme, width in wanted if lang == language]
@@ -150,6 +184,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, default=ROOT / "screens")
     parser.add_argument("--only", default="", help="pages whose name has this word")
     parser.add_argument("--quick", action="store_true", help="two looks instead of eight")
+    parser.add_argument("--guide", action="store_true", help="only the guide's, in docs/images")
     options = parser.parse_args()
     if not CHROMIUM:
         sys.exit("Chromium is missing: install it, or set CHROMIUM to its path.")
@@ -157,8 +192,9 @@ def main() -> None:
     if options.quick:
         wanted = [look for look in wanted if look in QUICK]
     stops = [stop for stop in WALK if options.only in str(stop)]
-    shutil.rmtree(options.to, ignore_errors=True)
-    options.to.mkdir(parents=True)
+    if not options.guide:
+        shutil.rmtree(options.to, ignore_errors=True)
+        options.to.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="screens-") as work:
         stack = Stack(Path(work))
         stack.start()
@@ -166,12 +202,17 @@ def main() -> None:
             world = build(stack, Path(work))
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+                if options.guide:
+                    guide(browser, world, ROOT / "docs" / "images")
+                    stops = []
                 for who in dict.fromkeys(stop.who for stop in stops):
                     own = [stop for stop in stops if stop.who == who]
                     picture(browser, world, who, own, options.to, wanted)
                 browser.close()
         finally:
             stack.stop()
+    if options.guide:
+        return
     contact_sheet(options.to, stops)
     print(f"{len(list(options.to.glob('*.png')))} pictures: {options.to / 'index.html'}")
 
