@@ -196,6 +196,7 @@ class ReviewAdmin(ReadOnlyAdmin):
         "label",
         "reason",
         "comment",
+        "region",
         "before_reading",
         "created_at",
         "counts",

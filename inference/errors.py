@@ -90,6 +90,24 @@ class ReviewReasonMismatchError(PermanentError):
     field = "reason"
 
 
+class ReviewRegionInvalidError(PermanentError):
+    """A rectangle within the image, by its shares."""
+
+    code = "review_region_invalid"
+    status = 409
+    sentence = _("The region is no rectangle within the image: mark it again, or remove it.")
+    field = "region"
+
+
+class ReviewRegionUnexpectedError(PermanentError):
+    """Regions show what is contested."""
+
+    code = "review_region_unexpected"
+    status = 409
+    sentence = _("To approve a reading, mark no region.")
+    field = "region"
+
+
 class ReviewCommentMissingError(PermanentError):
     """“Other” alone says nothing."""
 

@@ -9,9 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from patients.forms import DATE_FORMATS, DateInput
 from patients.models import Patient
 from patients.selectors import patient_find
+from pneumoniapp.errors import CodedError
 
 from .errors import ReviewReasonMissingError
 from .models import Analysis, Label, Review
+from .regions import region_read
 from .review_services import reasons_for
 from .wording import SHORT_CERTAINTY, question
 
@@ -141,6 +143,11 @@ class ReviewForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=_("Needed where the reason is “Other”. Name no patient here."),
     )
+    region = forms.CharField(
+        required=False,
+        max_length=100,
+        widget=forms.HiddenInput(attrs={"data-region-input": "", "autocomplete": "off"}),
+    )
 
     def __init__(self, *args, analysis: Analysis, **kwargs):
         super().__init__(*args, **kwargs)
@@ -154,6 +161,12 @@ class ReviewForm(forms.Form):
     @property
     def question(self) -> str:
         return question(self.analysis) if self.analysis.label else ""
+
+    def clean_region(self) -> list[float] | None:
+        try:
+            return region_read(self.cleaned_data["region"])
+        except CodedError as error:
+            raise ValidationError(str(error), code=error.code) from error
 
     def clean(self) -> dict:
         data = super().clean()

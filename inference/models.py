@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Coalesce, Round
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +14,8 @@ from pneumoniapp.ids import uuid7
 from radiology.models import Radiograph
 
 from .querysets import AnalysisQuerySet
+from .regions import region_text
+from .urgency import urgency
 
 PROBABILITY = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 
@@ -131,34 +132,6 @@ def map_path(analysis: Analysis, _name: str) -> str:
     return f"analyses/{analysis.pk.hex[-2:]}/{analysis.pk}/map-{version}.png"
 
 
-class Urgency:
-    """How soon a doctor should look, as a number: the smaller, the sooner.
-
-    Failed readings are 0. Then come those that leave it to a person, and the other ones:
-    each group begins at its number and ends 100 later, by falling probability of opacity
-    in whole percent, the way it is shown. Those that are not like what the model knows
-    have no probability worth the name: they begin their group.
-    """
-
-    FAILED, OPEN, READ, RUNNING, QUEUED = 0, 1000, 2000, 3000, 3001
-    SPAN = 100
-
-
-def _urgency() -> models.Case:
-    falling = 100 - Round(Coalesce(models.F("p_lung_opacity"), 0.0) * 100)
-    done = models.Q(status="done")
-    unsure = models.Q(certainty__in=["uncertain", "low"])
-    return models.Case(
-        models.When(status="failed", then=models.Value(Urgency.FAILED)),
-        models.When(status="running", then=models.Value(Urgency.RUNNING)),
-        models.When(done & models.Q(certainty="unlike"), then=models.Value(Urgency.OPEN)),
-        models.When(done & unsure, then=Urgency.OPEN + falling),
-        models.When(done, then=Urgency.READ + falling),
-        default=models.Value(Urgency.QUEUED),
-        output_field=models.SmallIntegerField(),
-    )
-
-
 # What the worklist filters by, at the end of its indexes.
 FILTERED = ("label", "certainty", "status", "acquired_on")
 
@@ -254,7 +227,7 @@ class Analysis(models.Model):
     judgement = models.CharField(_("judgement"), max_length=16, blank=True, editable=False)
     urgency = models.GeneratedField(
         verbose_name=_("urgency"),
-        expression=_urgency(),
+        expression=urgency(),
         output_field=models.SmallIntegerField(),
         db_persist=True,
     )
@@ -333,6 +306,7 @@ class Review(models.Model):
       and ``NULL`` on the earlier ones; a unique index keeps it single.
     - ``reason`` says why a reading is contested; an approval has none, nor has the class
       that a doctor gave while the reading was withheld.
+    - ``region``: what the doctor marked on the image, as :mod:`inference.regions` has it.
     - ``kind``: a ``decision`` is an administrator's, where doctors differ; it stands beside
       the judgements and is none of them, so its ``is_current`` is ``NULL``.
     - ``before_reading``: the reading was withheld, and always had been, so the doctor
@@ -375,6 +349,7 @@ class Review(models.Model):
     comment = models.TextField(
         _("comment"), max_length=2000, blank=True, validators=[MaxLengthValidator(2000)]
     )
+    region = models.JSONField(_("region"), null=True, blank=True, editable=False)
     before_reading = models.BooleanField(
         _("before the reading was shown"), default=False, editable=False
     )
@@ -393,6 +368,10 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def region_text(self) -> str:
+        return region_text(self.region)
 
     @property
     def needs_reason(self) -> bool:

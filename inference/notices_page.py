@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from accounts.models import Doctor
 
-from .models import Analysis, Urgency
+from .models import Analysis
 from .notices import FOR_A_PERSON
+from .urgency import Urgency
 from .worklist import STATUS_RANGE
 
 Status = Analysis.Status

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from operations.services import access_record
@@ -17,8 +19,10 @@ from .errors import (
     ReviewReasonMismatchError,
     ReviewReasonMissingError,
     ReviewReasonUnexpectedError,
+    ReviewRegionUnexpectedError,
 )
 from .models import Analysis, Label, Review
+from .regions import region_checked
 from .withholding import is_withheld
 
 Reason = Review.Reason
@@ -32,13 +36,15 @@ def review_create(
     label: str = "",
     reason: str = "",
     comment: str = "",
+    region: Sequence[float] | None = None,
     request=None,
 ) -> Review:
     """Record a doctor's judgement of a finished analysis; the earlier ones are kept.
 
     To approve is to give the analysis's own class (or none) and no reason; to contest,
-    another one and why. The newest judgement of a doctor is the one that counts. Of two
-    made at once the one that got the row's lock last is the newest.
+    another one and why, and maybe a ``region`` of the image (``region_checked``). The
+    newest judgement of a doctor is the one that counts. Of two made at once the one that
+    got the row's lock last is the newest.
 
     Raises :class:`AnalysisNotDoneError`, :class:`ReadingWithheldError` for a doctor who has
     to record a class of their own first (:func:`review_before_reading`),
@@ -61,6 +67,7 @@ def review_create(
             label=label,
             reason=reason,
             comment=comment.strip(),
+            region=region_checked(region),
         )
         review.full_clean(exclude=["analysis", "doctor"])
         _check_reason(review)
@@ -141,6 +148,8 @@ def _check_reason(review: Review) -> None:
     if review.verdict == Review.Verdict.APPROVED:
         if review.reason:
             raise ReviewReasonUnexpectedError
+        if review.region:
+            raise ReviewRegionUnexpectedError
         return
     if not review.reason:
         raise ReviewReasonMissingError

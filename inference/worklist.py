@@ -19,8 +19,9 @@ from django.utils.translation import gettext_lazy as _
 from pneumoniapp.paging import Page, keyset_page
 
 from .forms import ReadingFilterForm
-from .models import Analysis, AnalysisQuerySet, Certainty, Review, Urgency
+from .models import Analysis, AnalysisQuerySet, Certainty, Review
 from .selectors import RELATED, sought
+from .urgency import Urgency
 
 # A count goes no further: what matters above is that there are many.
 COUNT_LIMIT = 10_000

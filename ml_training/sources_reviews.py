@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.models import Doctor
-from inference.models import Review
+from inference.models import Label, Review
 from operations.services import access_record
 from radiology.errors import StorageUnavailableError
 from radiology.models import Radiograph
@@ -54,6 +54,7 @@ def reviews_source() -> Source:
       Doctors who are not verified (any more) or whose account is closed are not heard.
     - The same pixels under two doctors are one image, and their patients one person, so that
       they can't be in two splits.
+    - What a doctor marked on an image of an opacity is a box of it.
     - Left out and counted: ``doctors_disagree``, ``burned_in_annotation``.
 
     The reading is recorded as an access of the system, with its counts.
@@ -68,12 +69,14 @@ def reviews_source() -> Source:
         judged | Q(kind=Review.Kind.DECISION), analysis__radiograph__in=usable_radiographs()
     ).order_by("created_at", "pk")
     decided: dict[object, str] = {}
-    facts = heard.values_list("analysis__radiograph_id", "doctor_id", "kind", "label")
-    for radiograph, doctor, kind, label in facts.iterator():
+    regions: dict[object, dict[int, list[float]]] = defaultdict(dict)
+    facts = heard.values_list("analysis__radiograph_id", "doctor_id", "kind", "label", "region")
+    for radiograph, doctor, kind, label, region in facts.iterator():
         if kind == Review.Kind.DECISION:
             decided[radiograph] = label
         else:
             verdicts[radiograph][doctor] = label
+            regions[radiograph][doctor] = region if label == Label.LUNG_OPACITY else None
     reviews = sum(len(by_doctor) for by_doctor in verdicts.values())
 
     images: dict[str, list[Radiograph]] = defaultdict(list)
@@ -93,7 +96,11 @@ def reviews_source() -> Source:
         elif any(_has_text(each) for each in same):
             source.dropped["burned_in_annotation"] += 1
         else:
-            source.cases.append(_case(same[0], labels.pop(), people.name(same[0].patient_id)))
+            case = _case(same[0], labels.pop(), people.name(same[0].patient_id))
+            source.cases.append(case)
+            if case.label == Label.LUNG_OPACITY:
+                marked = [region for each in same for region in regions[each.pk].values() if region]
+                source.boxes += [_box(case, same[0], region) for region in marked]
     source.cases.sort(key=lambda case: case.image_id)
     source.facts = {
         "reviews": reviews,
@@ -138,6 +145,18 @@ def _case(radiograph: Radiograph, label: str, person: object) -> Case:
         view=radiograph.view_position,
         origin="practice-" + pseudonym("doctor", radiograph.owner_id)[:8],
     )
+
+
+def _box(case: Case, radiograph: Radiograph, region: list[float]) -> dict:
+    """An opacity that a doctor marked, in pixels of the image as it was."""
+    left, top, right, bottom = region
+    return {
+        "image_id": case.image_id,
+        "x": round(left * radiograph.columns, 1),
+        "y": round(top * radiograph.rows, 1),
+        "width": round((right - left) * radiograph.columns, 1),
+        "height": round((bottom - top) * radiograph.rows, 1),
+    }
 
 
 def pseudonym(kind: str, key: object) -> str:

@@ -255,6 +255,18 @@ class RadiographUploadSerializer(StrictSerializer):
         return values
 
 
+class StrictShareField(serializers.FloatField):
+    """A number from 0 to 1, and no text that looks like one."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(min_value=0, max_value=1, **kwargs)
+
+    def to_internal_value(self, data) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class ReviewInputSerializer(StrictSerializer):
     """A doctor's judgement of a finished analysis."""
 
@@ -278,12 +290,22 @@ class ReviewInputSerializer(StrictSerializer):
     comment = StrictCharField(
         required=False, allow_blank=True, max_length=2000, help_text="Name no patient here."
     )
+    region = serializers.ListField(
+        child=StrictShareField(),
+        required=False,
+        min_length=4,
+        max_length=4,
+        help_text="To contest: left, top, right and bottom of what you mean on the image, as "
+        "shares of it from its upper left corner; left < right, top < bottom.",
+    )
 
     schema_rules = {
         "anyOf": [
             {
                 "required": ["label"],
-                "not": {"anyOf": [{"required": ["verdict"]}, {"required": ["reason"]}]},
+                "not": {
+                    "anyOf": [{"required": [name]} for name in ("verdict", "reason", "region")]
+                },
             },
             {
                 "properties": {"verdict": {"enum": [Review.Verdict.APPROVED.value]}},
@@ -308,7 +330,8 @@ class ReviewInputSerializer(StrictSerializer):
     }
 
     def validate(self, values: dict) -> dict:
-        if "verdict" not in values and ("label" not in values or "reason" in values):
+        unknown = {"reason", "region"} & values.keys()
+        if "verdict" not in values and ("label" not in values or unknown):
             error = serializers.ErrorDetail(str(_("Say whether you agree.")), "required")
             raise serializers.ValidationError({"verdict": [error]})
         if values.get("verdict") == Review.Verdict.CONTESTED and "label" not in values:
@@ -321,6 +344,12 @@ class ReviewSerializer(serializers.ModelSerializer):
     """A doctor's judgement of one analysis. None is ever changed; the newest counts."""
 
     analysis = serializers.UUIDField(source="analysis_id", read_only=True)
+    region = serializers.ListField(
+        child=serializers.FloatField(min_value=0, max_value=1),
+        read_only=True,
+        allow_null=True,
+        help_text="Left, top, right and bottom of what the doctor marked, as shares of the image.",
+    )
     kind = serializers.ChoiceField(
         choices=Review.Kind.choices,
         read_only=True,
@@ -346,6 +375,7 @@ class ReviewSerializer(serializers.ModelSerializer):
             "label",
             "reason",
             "comment",
+            "region",
             "before_reading",
             "is_current",
             "mine",

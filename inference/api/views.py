@@ -54,6 +54,8 @@ class AnalysisViewSet(ApiViewSet):
             "review_reason_unexpected",
             "review_reason_mismatch",
             "review_comment_missing",
+            "review_region_invalid",
+            "review_region_unexpected",
         ),
     }
 

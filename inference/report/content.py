@@ -213,7 +213,7 @@ def _judgements(reviews: Sequence[Review]) -> list[dict]:
         {
             "verdict": _verdict(review),
             "by": f"{review.doctor}, {_moment(review.created_at)}",
-            "lines": _lines("\n".join([_before(review), _reason(review), review.comment])),
+            "lines": _lines("\n".join([*_remarks(review), review.comment])),
         }
         for review in reviews
     ]
@@ -230,14 +230,13 @@ def _verdict(review: Review) -> str:
     return _("Contested: %(label)s") % {"label": review.get_label_display()}
 
 
-def _before(review: Review) -> str:
-    return _("Before the reading was shown") if review.before_reading else ""
-
-
-def _reason(review: Review) -> str:
-    if not review.reason:
-        return ""
-    return _("Reason: %(reason)s") % {"reason": review.get_reason_display()}
+def _remarks(review: Review) -> list[str]:
+    reason = review.get_reason_display()
+    return [
+        _("Before the reading was shown") if review.before_reading else "",
+        _("Reason: %(reason)s") % {"reason": reason} if reason else "",
+        _("A region is marked on the image.") if review.region else "",
+    ]
 
 
 def _lines(text: str) -> list[dict]:

@@ -38,3 +38,41 @@ def test_a_doctor_reads_first_and_sees_after(open_browser, radiographs):
     finally:
         # The tests share this doctor.
         read_first(False)
+
+
+def test_a_region_is_drawn_kept_and_shown_again(open_browser, radiographs):
+    doctor = open_browser()
+    page, _ = doctor.page, doctor._
+    doctor.log_in()
+    page.goto("/readings/new/")
+    doctor.new_patient(f"IPP-{time.time_ns() % 10**10}")
+    page.fill("[name=acquired_on]", "2024-01-01")
+    page.set_input_files("#id_files", radiographs(1))
+    page.click("#send")
+    doctor.expect_reading()
+    expect(page.locator(".viewer")).to_have_attribute("data-viewer", "ready", timeout=60_000)
+    page.click(".judging-contest summary")
+    page.click("[data-region-draw]")
+    expect(page.locator(".viewer-pane")).to_have_attribute("data-tool", "region")
+    page.locator(".viewer-pane").scroll_into_view_if_needed()
+    box = page.locator(".viewer-pane").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 60, middle[1] + 80, steps=4)
+    page.mouse.up()
+    expect(page.locator("[data-region-remove]")).to_be_visible()
+    drawn = [float(value) for value in page.input_value("[data-region-input]").split(",")]
+    assert all(abs(value - 0.5) < 0.01 for value in drawn[:2])
+    assert 0.5 < drawn[2] < 1
+    assert 0.5 < drawn[3] < 1
+    doctor.shot("region-drawn")
+    page.locator("[name=label]").select_option(index=1)
+    page.locator("[name=reason]").select_option("artefact")
+    page.click("#contest button.btn-primary")
+    show = page.locator(".reviews [data-region]")
+    expect(show).to_be_visible(timeout=60_000)
+    assert [float(value) for value in show.get_attribute("data-region").split(",")] == drawn
+    show.click()
+    assert page.evaluate("document.querySelector('.viewer').viewer.overlay.regions") == [drawn]
+    doctor.shot("region-shown")

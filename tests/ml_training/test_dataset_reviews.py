@@ -12,7 +12,7 @@ from ml_training.dataset_build import build_dataset
 from ml_training.sources_reviews import pseudonym, reviews_source
 from operations.models import AccessEvent
 from radiology.models import Radiograph
-from tests.accounts.factories import DoctorFactory
+from tests.accounts.factories import AdminFactory, DoctorFactory
 from tests.inference.factories import AnalysisFactory
 from tests.patients.factories import PatientFactory
 from tests.radiology.factories import RadiographFactory
@@ -223,3 +223,33 @@ def test_reads_many_reviews_with_few_queries(django_assert_num_queries):
     # The judgements, the radiographs with their patients, the record of the access.
     with django_assert_num_queries(3):
         reviews_source()
+
+
+def test_what_doctors_mark_on_an_opacity_becomes_its_box():
+    opacity, normal = (RadiographFactory(rows=1000, columns=500) for _number in range(2))
+    marked = [0.1, 0.2, 0.5, 0.6]
+    for radiograph, label in ((opacity, "lung_opacity"), (normal, "normal")):
+        analysis = AnalysisFactory(radiograph=radiograph, label="not_normal")
+        one = review(radiograph, label, analysis=analysis)
+        Review.objects.filter(pk=one.pk).update(region=marked)
+    assert reviews_source().boxes == [
+        {"image_id": name_of(opacity), "x": 50.0, "y": 200.0, "width": 200.0, "height": 400.0}
+    ]
+    review(opacity, "lung_opacity")
+    assert reviews_source().boxes == []
+
+
+def test_where_doctors_disagree_a_decision_counts():
+    radiograph = RadiographFactory()
+    first = review(radiograph, "lung_opacity")
+    review(radiograph, "normal", doctor=DoctorFactory(), analysis=first.analysis)
+    assert labels() == {}
+    Review.objects.create(
+        analysis=first.analysis,
+        doctor=AdminFactory(),
+        kind="decision",
+        verdict="contested",
+        label="normal",
+        is_current=None,
+    )
+    assert labels() == {name_of(radiograph): "normal"}

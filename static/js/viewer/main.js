@@ -2,6 +2,7 @@
 // another. Without script, or where something here fails, the preview stays what it is.
 
 import { fetchPixels } from "./pixels.js";
+import "./region.js";
 import { connectToolbar } from "./toolbar.js";
 import { Viewer } from "./viewer.js";
 

@@ -13,6 +13,9 @@ export class Overlay {
     this.canvas = document.createElement("canvas");
     this.context = this.canvas.getContext("2d");
     this.lines = [];
+    // Rectangles as shares of the image: those of the history, and the one being drawn.
+    this.regions = [];
+    this.drawn = null;
   }
 
   draw(state, matrix, lens, ratio) {
@@ -22,6 +25,9 @@ export class Overlay {
     if (this.picture?.naturalWidth) this.drawMap(state, matrix, ratio);
     context.setTransform(1, 0, 0, 1, 0, 0);
     if (lens) this.drawLens(lens, ratio);
+    for (const region of [...this.regions, this.drawn]) {
+      if (region) this.drawRegion(region, matrix, ratio);
+    }
     for (const line of this.lines) this.drawLine(line, matrix, ratio);
   }
 
@@ -58,6 +64,17 @@ export class Overlay {
     context.restore();
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
+    this.stroke(ratio);
+  }
+
+  drawRegion([left, top, right, bottom], matrix, ratio) {
+    const { context, facts } = this;
+    const corners = [[left, top], [right, top], [right, bottom], [left, bottom]];
+    context.beginPath();
+    for (const [x, y] of corners) {
+      context.lineTo(...apply(matrix, [x * facts.columns, y * facts.rows]));
+    }
+    context.closePath();
     this.stroke(ratio);
   }
 

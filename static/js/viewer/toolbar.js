@@ -111,7 +111,7 @@ export function connectToolbar(figure, viewer) {
       d: measure, f: fullScreen, x: reset, "?": help,
       m: () => toggle(mapSwitch), c: () => toggle(find("outline")),
       o: () => viewer.preset(facts.windows.length ? "file-1" : "auto"),
-      Enter: () => viewer.tool === "measure" && viewer.mark(),
+      Enter: () => ["measure", "region"].includes(viewer.tool) && viewer.mark(),
       Escape: () => {
         viewer.choose("window");
         viewer.magnify(false);

@@ -180,6 +180,7 @@ export class Viewer extends EventTarget {
   begin(point) {
     this.pointer = point;
     this.open = null;
+    if (this.tool === "region") this.open = { corner: this.inImage(point) };
     if (this.tool === "measure") {
       const from = this.inImage(point);
       this.open = { from, to: from, label: this.millimetres.format(0) };
@@ -194,7 +195,10 @@ export class Viewer extends EventTarget {
     if (this.lens) this.redraw();
     else if (this.tool === "pan") this.move(dx, dy);
     else if (this.tool === "window") this.adjust(dx, dy);
-    if (this.open) {
+    if (this.open?.corner) {
+      this.overlay.drawn = this.regionTo(this.inImage(to));
+      this.redraw();
+    } else if (this.open) {
       this.open.to = this.inImage(to);
       this.open.label = this.millimetres.format(distance(this.facts, this.open.from, this.open.to));
       this.redraw();
@@ -206,9 +210,29 @@ export class Viewer extends EventTarget {
     const line = this.open;
     this.open = null;
     if (!line) return;
+    if (line.corner) {
+      this.endRegion(cancelled);
+      return;
+    }
     const empty = line.from[0] === line.to[0] && line.from[1] === line.to[1];
     if (cancelled || empty) this.overlay.lines = this.overlay.lines.filter((other) => other !== line);
     else this.dispatchEvent(new CustomEvent("measured", { detail: line.label }));
+    this.redraw();
+  }
+
+  // From the corner where the rectangle began, as shares of the image.
+  regionTo([x, y]) {
+    const [u, v] = this.open.corner;
+    const { columns, rows } = this.facts;
+    return [Math.min(u, x) / columns, Math.min(v, y) / rows, Math.max(u, x) / columns, Math.max(v, y) / rows];
+  }
+
+  // A rectangle of less than a hundredth of the image is a click, not a drawing.
+  endRegion(cancelled) {
+    const [left, top, right, bottom] = this.overlay.drawn ?? [0, 0, 0, 0];
+    const drawn = !cancelled && right - left > 0.01 && bottom - top > 0.01;
+    if (drawn) this.dispatchEvent(new CustomEvent("region", { detail: this.overlay.drawn }));
+    else this.overlay.drawn = null;
     this.redraw();
   }
 
