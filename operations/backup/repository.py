@@ -75,6 +75,8 @@ class Repository:
 
     def __init__(self, storage: Storage, keyring: Keyring) -> None:
         self.storage, self.keyring = storage, keyring
+        # Folders with objects that only the manifest makes worth anything: on disk before it.
+        self._unsynced: set[Path] = set()
 
     @classmethod
     def configured(cls) -> Repository:
@@ -98,7 +100,7 @@ class Repository:
         """
         key = self.keyring.first
         namer, size = key.namer(), 0
-        with backup_storage(), whole_file(self.storage) as out:
+        with backup_storage(), whole_file(self.storage, self._unsynced) as out:
             sealer = Sealer(out.file, key, OBJECT)
             for piece in pieces:
                 namer.update(piece)
@@ -145,6 +147,8 @@ class Repository:
             sealer = Sealer(out.file, self.keyring.first, b"manifest " + name.encode())
             sealer.write(json.dumps(manifest).encode())
             sealed = sealer.finish()
+            while self._unsynced:
+                _folder_sync(self._unsynced.pop())
             out.keep(f"manifests/{name}")
         return sealed
 
@@ -187,8 +191,8 @@ def object_path(name: str) -> str:
 class _Folder:
     """A file in the storage's own folder, moved to its name when it is whole."""
 
-    def __init__(self, storage: Storage) -> None:
-        self.storage = storage
+    def __init__(self, storage: Storage, unsynced: set[Path] | None) -> None:
+        self.storage, self.unsynced = storage, unsynced
         self.path = Path(storage.path(f"tmp/{uuid.uuid4().hex}"))
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         number = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -200,11 +204,10 @@ class _Folder:
         target = Path(self.storage.path(name))
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        if self.unsynced is None:
+            _folder_sync(target.parent)
+        else:
+            self.unsynced.add(target.parent)
 
     def close(self) -> None:
         with suppress(OSError):
@@ -230,18 +233,28 @@ class _Spool:
             self.file.close()
 
 
+def _folder_sync(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 @contextmanager
-def whole_file(storage: Storage) -> Iterator[_Folder | _Spool]:
+def whole_file(storage: Storage, unsynced: set[Path] | None = None) -> Iterator[_Folder | _Spool]:
     """``.file`` to write into; ``.keep(name)`` gives it to ``storage`` under ``name``.
 
     Without ``keep`` nothing remains, and at no time is there a part of a file under ``name``.
+    Content and name outlast a power failure; with ``unsynced`` the name does once the
+    caller has synced the folders that are put there.
     """
     try:
         storage.path("x")
     except NotImplementedError:
         out = _Spool(storage)
     else:
-        out = _Folder(storage)
+        out = _Folder(storage, unsynced)
     try:
         yield out
     finally:
