@@ -125,6 +125,9 @@ class RestoreDrillAdmin(ReadOnlyAdmin):
     list_filter = ["state"]
     fields = [*list_display, "finished_at", "error_code"]
 
+    class Media:
+        css = {"all": ["css/backups.css"]}
+
     @admin.display(description=_("duration"))
     def length(self, drill: RestoreDrill) -> str:
         return duration_text(drill.duration.total_seconds()) if drill.duration else "–"
