@@ -10,6 +10,7 @@ from patients.forms import DATE_FORMATS, DateInput
 from patients.models import Patient
 from patients.selectors import patient_find
 from pneumoniapp.errors import CodedError
+from radiology.models import Upload
 
 from .errors import ReviewReasonMissingError
 from .models import Analysis, Label, Review
@@ -39,6 +40,10 @@ class NewReadingForm(forms.Form):
 
     ``patient`` is the key of one of the doctor's own patients, or ``"new"``; then the
     fields of :class:`patients.forms.PatientForm` come with the same request.
+
+    In the place of the files the page's script may name an ``upload`` that has come in piece
+    by piece, with the CRC-32 of it all; ``start`` is the number of the first file to take when
+    it is an archive. ``again`` says that the answer to the same request was lost before.
     """
 
     patient = forms.CharField(error_messages={"required": _("Choose a patient, or add a new one.")})
@@ -54,10 +59,28 @@ class NewReadingForm(forms.Form):
         error_messages={"required": _("Choose at least one file.")},
         allow_empty_file=True,
     )
+    upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    checksum = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    start = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    again = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args, doctor, **kwargs):
         super().__init__(*args, **kwargs)
         self.doctor = doctor
+        if self.data.get("upload"):
+            del self.fields["files"]
+
+    def clean_upload(self) -> Upload | None:
+        """The doctor's upload."""
+        key = self.cleaned_data["upload"]
+        if key is None:
+            return None
+        upload = Upload.objects.visible_to(self.doctor).filter(pk=key).first()
+        if upload is None:
+            raise ValidationError(
+                _("The file is no longer here. Send it again."), code="unknown_upload"
+            )
+        return upload
 
     def clean_patient(self) -> Patient | None:
         """The doctor's patient; ``None`` stands for a new one."""

@@ -19,10 +19,15 @@ from patients.models import Patient
 from pneumoniapp.errors import CodedError
 from radiology.archives import SKIPPED, is_archive, open_archive
 from radiology.intake import examine
+from radiology.models import Upload
 from radiology.services import files_removed_on_failure
+from radiology.uploads import upload_open
 from radiology.warnings import warning_sentence, warnings_now
 
 from .services import Reading, reading_submit
+
+# About how long one request works on an archive before it answers what it has done.
+REQUEST_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ class Sending:
     """Takes the files of one request for one patient, and keeps an :class:`Outcome` of each.
 
     ``patient`` is ``None`` for a new one, who is kept only together with the first accepted
-    file and is then the patient of all that follow.
+    file and is then the patient of all that follow. ``again``: the same was sent before, and
+    the answer was lost.
     """
 
     def __init__(
@@ -110,11 +116,13 @@ class Sending:
         patient: Patient | None,
         patient_form: PatientForm,
         acquired_on: dt.date | None,
+        again: bool = False,
     ) -> None:
         self.request = request
         self.patient = patient
         self.patient_form = patient_form
         self.acquired_on = acquired_on
+        self.again = again
         self.outcomes: list[Outcome] = []
 
     def take(self, file: BinaryIO, name: str) -> None:
@@ -126,6 +134,20 @@ class Sending:
             self._submit(file, name)
         except CodedError as error:
             self.outcomes.append(Outcome(name, error=_bare(error)))
+
+    def take_upload(self, upload: Upload, *, checksum: int, start: int) -> int | None:
+        """Take what has come in piece by piece; of an archive as much as a request should.
+
+        Returns the number of the archive's file to go on with, ``None`` when all is done.
+        """
+        try:
+            with upload_open(upload, checksum=checksum) as file:
+                if is_archive(file):
+                    return self.take_archive(file, start=start, seconds=REQUEST_SECONDS)
+                self._submit(file, "")
+        except CodedError as error:
+            self.outcomes.append(Outcome("", error=_bare(error)))
+        return None
 
     def take_archive(
         self, file: BinaryIO, *, start: int = 0, seconds: float | None = None
@@ -159,7 +181,9 @@ class Sending:
             reading = reading_submit(patient=self.patient, **arguments)
         else:
             with files_removed_on_failure(), transaction.atomic():
-                owner = self.patient_form.create(owner=self.request.user, request=self.request)
+                owner = self.patient_form.create(
+                    owner=self.request.user, request=self.request, again=self.again
+                )
                 if owner is None:
                     raise PatientRefusedError
                 reading = reading_submit(patient=owner, **arguments)

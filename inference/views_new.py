@@ -11,6 +11,7 @@ from patients.forms import PatientForm
 from patients.selectors import patient_find, patients_search
 from pneumoniapp.errors import CodedError
 from radiology.dicom.header import peek_header
+from radiology.uploads import PIECE_BYTES
 
 from .errors import FileHeadInvalidError
 from .forms import NEW_PATIENT, NewReadingForm
@@ -29,7 +30,9 @@ def reading_new(request: HttpRequest) -> HttpResponse:
     The page's script sends each file in a request of its own and asks for JSON:
     ``{"patient": key, "results": [{"url", "result_url", "created", "warnings"} | {"error"}]}``, or
     ``{"errors": {field: [{"message", "code"}]}}``. Each file of an archive has a result, with
-    its ``name`` and ``state``. Without the script the answer is a page.
+    its ``name`` and ``state``; ``next`` is the ``start`` of the request that goes on with the
+    archive (see :class:`inference.forms.NewReadingForm`). Without the script the answer is a
+    page.
     """
     if request.method == "GET" or request.POST.get("action") == "search":
         return _page(request)
@@ -44,25 +47,37 @@ def reading_new(request: HttpRequest) -> HttpResponse:
         patient=form.cleaned_data["patient"],
         patient_form=patient_form,
         acquired_on=form.cleaned_data["acquired_on"],
+        again=form.cleaned_data["again"],
     )
+    following = None
     try:
-        for file in form.cleaned_data["files"]:
-            sending.take(file, file.name)
+        if upload := form.cleaned_data["upload"]:
+            following = sending.take_upload(
+                upload,
+                checksum=form.cleaned_data["checksum"] or 0,
+                start=form.cleaned_data["start"] or 0,
+            )
+        else:
+            for file in form.cleaned_data["files"]:
+                sending.take(file, file.name)
     except PatientRefusedError:
         return _refused(request, form, patient_form)
-    return _answer(request, form, sending)
+    return _answer(request, form, sending, following)
 
 
-def _answer(request, form, sending: Sending) -> HttpResponse:
+def _answer(request, form, sending: Sending, following: int | None) -> HttpResponse:
     outcomes, patient, status = sending.outcomes, sending.patient, sending.status
     if _wants_json(request):
-        results = [outcome.as_json() for outcome in outcomes]
-        return JsonResponse(
-            {"patient": str(patient.pk) if patient else None, "results": results}, status=status
-        )
+        answer = {
+            "patient": str(patient.pk) if patient else None,
+            "results": [outcome.as_json() for outcome in outcomes],
+        }
+        if following is not None:
+            answer["next"] = following
+        return JsonResponse(answer, status=status)
     if len(outcomes) == 1:
         if outcomes[0].error:
-            form.add_error("files", str(outcomes[0].error))
+            form.add_error("files" if "files" in form.fields else None, str(outcomes[0].error))
             return _page(request, form, sending.patient_form, status=status)
         return redirect(outcomes[0].url)
     context = {"outcomes": outcomes, "counts": sending.counts, "patient": patient}
@@ -94,6 +109,7 @@ def _page(request, form=None, patient_form=None, status: int = 200) -> HttpRespo
         "chosen": chosen,
         "is_new": request.POST.get("patient") == NEW_PATIENT or not (found or chosen or words),
         "header_bytes": HEADER_BYTES,
+        "piece_bytes": PIECE_BYTES,
     }
     return render(request, "readings/new.html", context, status=status)
 

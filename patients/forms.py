@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from pneumoniapp.errors import CodedError
 
 from .models import Patient
-from .services import patient_create, patient_update
+from .services import patient_create, patient_get_or_create, patient_update
 
 DATE_FORMATS = ["%Y-%m-%d", "%d/%m/%Y"]
 FIELD_OF_ERROR = {
@@ -53,11 +53,14 @@ class PatientForm(forms.ModelForm):
     def _post_clean(self) -> None:
         """The service validates the row; the form only parses."""
 
-    def create(self, *, owner, request=None) -> Patient | None:
-        """The new patient; ``None``, with errors beside the fields, when refused."""
-        return self._carry(
-            lambda: patient_create(owner=owner, request=request, **self.cleaned_data)
-        )
+    def create(self, *, owner, request=None, again: bool = False) -> Patient | None:
+        """The new patient; ``None``, with errors beside the fields, when refused.
+
+        ``again``: the same was asked before and the answer was lost, so that the patient may
+        be there already.
+        """
+        service = patient_get_or_create if again else patient_create
+        return self._carry(lambda: service(owner=owner, request=request, **self.cleaned_data))
 
     def update(self, *, by, request=None) -> Patient | None:
         """The corrected patient; ``None``, with errors beside the fields, when refused."""

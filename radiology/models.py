@@ -165,3 +165,39 @@ class SecondReading(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+
+class UploadQuerySet(models.QuerySet):
+    def visible_to(self, user) -> UploadQuerySet:
+        """The uploads that ``user`` has begun; nobody else has any business with them."""
+        return self.filter(owner=user) if getattr(user, "may_practise", False) else self.none()
+
+
+class Upload(models.Model):
+    """A file that comes in piece by piece; no name and no patient is known of it.
+
+    - ``pieces``: ``{"name", "size"}`` of each, in the storage, in their order.
+    - ``checksum``: CRC-32 of the ``received`` bytes.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("doctor"),
+        on_delete=models.CASCADE,
+        related_name="uploads",
+    )
+    size = models.PositiveBigIntegerField(_("size in bytes"))
+    received = models.PositiveBigIntegerField(_("bytes received"), default=0)
+    checksum = models.PositiveBigIntegerField("CRC-32", default=0)
+    pieces = models.JSONField(_("pieces"), default=list, blank=True)
+    changed_at = models.DateTimeField(_("changed"), auto_now=True, db_index=True)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("upload")
+        verbose_name_plural = _("uploads")
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import views, views_uploads
 
 app_name = "radiology"
 urlpatterns = [
@@ -8,4 +8,6 @@ urlpatterns = [
     path("radiographs/<uuid:pk>/depth.bin", views.radiograph_depth, name="depth"),
     path("radiographs/<uuid:pk>/depth/", views.radiograph_depth_state, name="depth_state"),
     path("radiographs/<uuid:pk>/image.dcm", views.radiograph_dicom, name="dicom"),
+    path("uploads/", views_uploads.uploads, name="uploads"),
+    path("uploads/<uuid:pk>/", views_uploads.upload, name="upload"),
 ]

@@ -98,6 +98,10 @@ def second_reading(world) -> list:
     return [world.second.pk]
 
 
+def upload_key(world) -> list:
+    return [world.upload.pk]
+
+
 def model_version(world) -> list:
     version = world.analysis.model_version
     return [version.name, version.version]
@@ -202,6 +206,10 @@ PAGES = [
     Route("inference:compare", "GET", OWNER, patient, query="?left={radiograph}&right={failed}"),
     Route("inference:compare", "GET", OWNER | {"owner": "onward"}, patient),
     Route("inference:model_card", "GET", SIGNED_IN, model_version),
+    Route("radiology:uploads", "POST", practising(201), body=lambda world: {"size": 5}),
+    Route("radiology:upload", "HEAD", OWNER | {"owner": 204}, upload_key),
+    Route("radiology:upload", "PATCH", OWNER | {"owner": 409}, upload_key),
+    Route("radiology:upload", "DELETE", OWNER | {"owner": 204}, upload_key),
     Route("radiology:preview", "GET", OWNER, radiograph),
     Route("radiology:dicom", "GET", OWNER, radiograph),
     Route("radiology:depth", "GET", OWNER, radiograph),

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from operations.models import AccessEvent
 from radiology.models import SecondReading
+from radiology.uploads import upload_create
 from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory
 from tests.e2e.pages import NO_PAGE, WALK
 from tests.inference.factories import AnalysisFactory
@@ -68,6 +69,7 @@ def world():
         failed=failed,
         second=second,
         token=token,
+        upload=upload_create(owner=accounts["owner"], size=5),
         file=lambda: SimpleUploadedFile("image.dcm", dicom_bytes()),
         credentials=None,
     )
@@ -134,7 +136,7 @@ def test_every_role_gets_its_answer(route, world):
 def test_what_is_anothers_looks_like_what_never_was(route, world):
     """Same status, same body, no trace in the record of access."""
     theirs = ask(route, world, "other")
-    for thing in ("patient", "analysis", "failed"):
+    for thing in ("patient", "analysis", "failed", "upload"):
         setattr(world, thing, SimpleNamespace(pk=NOBODY, radiograph_id=NOBODY))
     world.token = SimpleNamespace(digest="0" * 128)
     never = ask(route, world, "other")

@@ -18,11 +18,13 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from .repository import Repository
 
-# Of this very installation and moment: sessions end, and the repository knows its backups.
+# Of this very installation and moment: sessions end, the repository knows its backups, and an
+# upload that is not finished is sent again.
 LEFT_OUT = {
     "operations.backup",
     "operations.heartbeat",
     "operations.restoredrill",
+    "radiology.upload",
     "sessions.session",
 }
 # What `migrate` itself writes: a restore puts the backup's rows in the place of these.

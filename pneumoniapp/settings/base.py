@@ -183,6 +183,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=1),
         "options": {"queue": "default", "expires": 60},
     },
+    "sweep-uploads": {
+        "task": "radiology.tasks.sweep_uploads",
+        "schedule": timedelta(hours=1),
+        "options": {"queue": "default", "expires": 3600},
+    },
     "purge-accounts": {
         "task": "accounts.tasks.purge",
         "schedule": timedelta(hours=6),
