@@ -6,6 +6,7 @@ import os
 import resource
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -14,6 +15,10 @@ from django.test import Client
 from django.utils import translation
 
 DATA = Path(os.environ.get("PNEUMONIAPP_DATA") or settings.BASE_DIR.parent / "shared" / "data")
+
+# Nothing is timed here: a busy machine is no fault of what is tested.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_addoption(parser):
