@@ -193,7 +193,7 @@ def make_plausible(body) -> None:
 
 
 @schema.parametrize()
-@settings(suppress_health_check=list(HealthCheck), deadline=None)
+@settings(suppress_health_check=list(HealthCheck))
 @pytest.mark.django_db
 def test_the_api_keeps_its_promises(case, doctor, statuses):
     if case.operation.label == "POST /api/v1/radiographs/":

@@ -113,13 +113,13 @@ def test_any_script_can_be_printed(text):
     assert pdf_of(text).pages
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(min_size=1, max_size=60))
 def test_no_text_breaks_the_file(text):
     assert pdf_of(text).pages
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from(sorted(shown() - {0, 10, 13})), max_size=40))
 def test_every_character_of_the_typeface_can_be_printed(points):
     assert pdf_of("".join(map(chr, points))).pages
