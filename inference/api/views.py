@@ -26,12 +26,8 @@ from radiology.api.views import stored_file
 
 from .examples import ANALYSIS_READ, ANALYSIS_RETRIED, REVIEW_SENT
 from .filters import AnalysisFilters
-from .serializers import (
-    AnalysisSerializer,
-    ModelVersionSerializer,
-    ReviewInputSerializer,
-    ReviewSerializer,
-)
+from .review_serializers import ReviewInputSerializer, ReviewSerializer
+from .serializers import AnalysisSerializer, ModelVersionSerializer
 
 
 @extend_schema(tags=["analyses"])
