@@ -89,7 +89,8 @@ def test_a_reading_that_waits_breaks_no_rule(open_browser, world, stack, radiogr
     doctor = open_browser(**STILL)
     doctor.log_in(world.emails["doctor"], PASSWORD)
     with stack.no_worker(), world.api() as api:
-        sent = world.send(api, radiographs(1)[0], wait=False, patient=world.patients[0])
+        known = {"patient": world.patients[0], "acquired_on": "2024-11-12"}
+        sent = world.send(api, radiographs(1)[0], wait=False, **known)
         waiting = Stop(
             "inference:reading", args=lambda world: [sent["id"]], ready="#reading-panel .waiting"
         )
