@@ -7,8 +7,12 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
+from django.utils import translation
 from playwright.sync_api import Page
 
+from pneumoniapp.errors import MaintenanceError
 from tests.accounts.factories import PASSWORD
 from tests.e2e.browser import Doctor
 from tests.e2e.conftest import radiograph_files
@@ -95,6 +99,30 @@ def test_a_reading_that_waits_breaks_no_rule(open_browser, world, stack, radiogr
             "inference:reading", args=lambda world: [sent["id"]], ready="#reading-panel .waiting"
         )
         found = visit(doctor, waiting, world)
+    assert not found, "\n".join(found)
+
+
+FAULTS = ("400", "403", "403_csrf", "413", "500", "503", "maintenance", "report")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_no_page_of_a_fault_breaks_a_rule(open_browser, stack, rf, language):
+    """The pages that no address leads to: made here, shown as if the server had sent them."""
+    request = rf.get("/")
+    request.user = AnonymousUser()
+    page, found = open_browser(**STILL).page, []
+    made = {"content_type": "text/html"}
+    page.route("**/fault/", lambda route: route.fulfill(**made))
+    for name in FAULTS:
+        with translation.override(language):
+            context = {"error": MaintenanceError()}
+            made["body"] = render_to_string(f"errors/{name}.html", context, request)
+        page.goto(f"{stack.url}/fault/")
+        assert page.locator("html").get_attribute("lang") == language
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.wait_for_selector(f"html[data-bs-theme={theme}]", state="attached")
+            found += [f"{name}, {theme}: {fault}" for fault in violations(page, theme)]
     assert not found, "\n".join(found)
 
 
