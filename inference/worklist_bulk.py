@@ -112,8 +112,12 @@ def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterat
     for start in range(0, len(keys), EXPORT_CHUNK):
         chunk = keys[start : start + EXPORT_CHUNK]
         rows = _rows(Analysis.objects.owned_by(user), chunk)
+        own = {
+            review.analysis_id: review
+            for review in Review.objects.filter(analysis__in=chunk, doctor=user, is_current=True)
+        }
         with translation.override(language):
-            text = csv_text(_cells(row) for row in rows)
+            text = csv_text(_cells(row, own.get(row.pk)) for row in rows)
         yield text
     if more:
         with translation.override(language):
@@ -135,6 +139,9 @@ def _heading() -> list[str]:
         *(_("Probability: %(label)s") % {"label": Label(label).label} for label in LABELS),
         _("Certainty"),
         _("Judgement"),
+        _("Right class"),
+        _("Reason"),
+        _("Comment"),
         _("Model"),
         _("Received"),
         _("Read on"),
@@ -143,7 +150,8 @@ def _heading() -> list[str]:
     ]
 
 
-def _cells(analysis: Analysis) -> list[str]:
+def _cells(analysis: Analysis, own: Review | None) -> list[str]:
+    """``own``: the judgement of the doctor who exports."""
     probabilities = analysis.probabilities or {}
     verdicts = dict(Review.Verdict.choices)
     return [
@@ -157,6 +165,9 @@ def _cells(analysis: Analysis) -> list[str]:
         ),
         str(SHORT_CERTAINTY.get(analysis.certainty, "")),
         str(verdicts.get(analysis.judgement, "")),
+        str(own.get_label_display()) if own else "",
+        str(own.get_reason_display()) if own else "",
+        own.comment if own else "",
         str(analysis.model_version or ""),
         _moment(analysis.radiograph.received_at),
         _moment(analysis.finished_at),

@@ -173,12 +173,17 @@ def _pictures(reading: ReadingView, pictures: set[str] | None) -> list[dict]:
         return [_paragraph(_("No preview of this radiograph."))]
     shape = radiograph.columns / radiograph.rows
     day = {"day": _day(radiograph.acquired_on)}
+    marked = _marked(reading.reviews)
+    caption = _("The radiograph as it was read, made smaller.")
+    if marked:
+        caption += " " + _("The numbered frames are the regions that doctors marked.")
     items = [
         {
             "files": [RADIOGRAPH],
             "shape": shape,
             "alt": _("Chest radiograph of %(day)s") % day,
-            "caption": _("The radiograph as it was read, made smaller."),
+            "caption": caption,
+            "regions": [review.region for review in marked],
         }
     ]
     if MAP in pictures:
@@ -186,6 +191,7 @@ def _pictures(reading: ReadingView, pictures: set[str] | None) -> list[dict]:
             {
                 "files": [RADIOGRAPH, MAP],
                 "shape": shape,
+                "regions": [],
                 "alt": _(
                     "The same radiograph with colours laid over it: from blue to yellow, what "
                     "speaks for “%(label)s”"
@@ -209,11 +215,14 @@ def _pictures(reading: ReadingView, pictures: set[str] | None) -> list[dict]:
 def _judgements(reviews: Sequence[Review]) -> list[dict]:
     if not reviews:
         return [_paragraph(_("No doctor has judged this reading yet."))]
+    numbers = {review.pk: number for number, review in enumerate(_marked(reviews), start=1)}
     items = [
         {
             "verdict": _verdict(review),
             "by": f"{review.doctor}, {_moment(review.created_at)}",
-            "lines": _lines("\n".join([*_remarks(review), review.comment])),
+            "lines": _lines(
+                "\n".join([*_remarks(review, numbers.get(review.pk)), review.comment])
+            ),
         }
         for review in reviews
     ]
@@ -230,12 +239,17 @@ def _verdict(review: Review) -> str:
     return _("Contested: %(label)s") % {"label": review.get_label_display()}
 
 
-def _remarks(review: Review) -> list[str]:
+def _marked(reviews: Sequence[Review]) -> list[Review]:
+    """The judgements that stand and mark a region, in the order of their frames' numbers."""
+    return [review for review in reviews if review.is_current and review.region]
+
+
+def _remarks(review: Review, frame: int | None) -> list[str]:
     reason = review.get_reason_display()
     return [
         _("Before the reading was shown") if review.before_reading else "",
         _("Reason: %(reason)s") % {"reason": reason} if reason else "",
-        _("A region is marked on the image.") if review.region else "",
+        _("Region: frame %(number)s on the radiograph") % {"number": frame} if frame else "",
     ]
 
 

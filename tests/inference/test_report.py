@@ -99,6 +99,22 @@ def test_a_report_of_a_reading_says_all_there_is(doctor_client, doctor, read):
         assert said in text, said
 
 
+def test_a_marked_region_is_framed_and_numbered(doctor_client, doctor, read):
+    analysis = read()
+    judgement = {"analysis": analysis, "doctor": doctor, "verdict": "contested", "label": "normal"}
+    Review.objects.create(**judgement, region=[0, 0, 0.1, 0.1], is_current=None)  # taken back
+    plain = doctor_client.get(reading_url(analysis))
+    assert "numbered frames" not in text_of(plain)
+    Review.objects.create(**judgement, reason="artefact", region=[0.2, 0.3, 0.6, 0.9])
+    marked = doctor_client.get(reading_url(analysis))
+    assert "The numbered frames are the regions that doctors marked." in text_of(marked)
+    assert text_of(marked).count("Region: frame 1 on the radiograph") == 1
+    first, second = (page.get_contents().get_data() for page in document(marked).pages[:2])
+    undrawn = [page.get_contents().get_data() for page in document(plain).pages[:2]]
+    drawn = max(first.count(b" S"), second.count(b" S"))
+    assert drawn > max(page.count(b" S") for page in undrawn)
+
+
 def test_a_report_links_to_the_model_card(doctor_client, read):
     analysis = read()
     pages = document(doctor_client.get(reading_url(analysis))).pages

@@ -96,7 +96,8 @@ def test_nothing_or_too_much_selected_is_said(doctor_client, url, selection):
 def test_the_selected_readings_are_exported(doctor_client, doctor, made):
     first, second, left = made(uncertain=True), made(failed=True), made()
     theirs = AnalysisFactory()
-    review_create(analysis=first, doctor=doctor, verdict="approved")
+    right = {"label": "normal", "reason": "artefact", "comment": "A button."}
+    review_create(analysis=first, doctor=doctor, verdict="contested", **right)
     selection = [row.radiograph_id for row in (first, second, theirs)]
     response = doctor_client.post(EXPORT, {"radiograph": selection, "what": "selected"})
     assert response["Content-Type"] == "text/csv; charset=utf-8"
@@ -108,7 +109,10 @@ def test_the_selected_readings_are_exported(doctor_client, doctor, made):
     assert line["Patient"] == first.radiograph.patient.identifier
     assert line["Class"] == "Lung opacity or Abnormal without opacity"
     assert line["Probability: Lung opacity"] == "0.8500"
-    assert line["Judgement"] == "Approved"
+    assert line["Judgement"] == "Contested"
+    assert line["Right class"] == "Normal"
+    assert line["Reason"] == "Artefact or device"
+    assert line["Comment"] == "A button."
     assert lines[str(second.radiograph_id)]["Error code"] == "undecodable"
     assert str(left.radiograph_id) not in lines
 
@@ -164,6 +168,6 @@ def test_an_export_takes_as_many_queries_for_more_rows(
 ):
     for _ in range(8):
         made()
-    # session, doctor, keys, records in a transaction (3), rows
-    with django_assert_num_queries(7):
+    # session, doctor, keys, records in a transaction (3), rows, the doctor's judgements
+    with django_assert_num_queries(8):
         doctor_client.post(EXPORT, {"what": "all"}).getvalue()
