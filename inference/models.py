@@ -265,6 +265,10 @@ class Analysis(models.Model):
     def __str__(self) -> str:
         return str(self.pk)
 
+    @property
+    def audit_patient_id(self):
+        return self.radiograph.patient_id
+
     def withhold(self) -> None:
         """Take out of this instance, not of the database, all that the model made of it."""
         self.label = self.certainty = self.map = ""
@@ -368,6 +372,10 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def audit_patient_id(self):
+        return self.analysis.audit_patient_id
 
     @property
     def region_text(self) -> str:

@@ -139,6 +139,8 @@ def _locked(analysis: Analysis) -> Analysis:
     With this lock the newest review and the judgement on the row stay one.
     """
     row = Analysis.objects.select_for_update().get(pk=analysis.pk)
+    if Analysis.radiograph.is_cached(analysis):  # The record of access asks for its patient.
+        row.radiograph = analysis.radiograph
     if row.status != Analysis.Status.DONE:
         raise AnalysisNotDoneError
     return row

@@ -40,7 +40,7 @@ def reading_list(request: HttpRequest) -> HttpResponse:
     patient = None
     if key := lookups.get("radiograph__patient"):
         patient = patient_find(request.user, key)
-    list_read_record(object_type="radiology.radiograph", request=request)
+    list_read_record(object_type="radiology.radiograph", request=request, count=len(page))
     context = {"page": page, "form": form, "patient": patient, "filtered": bool(lookups)}
     return render(request, "readings/list.html", context)
 
@@ -173,7 +173,13 @@ def reading_map(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         response = file_response(analysis.map, content_type="image/png", headers=headers)
     except (Analysis.DoesNotExist, FileNotFoundError) as error:
         raise Http404 from error
-    access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+    access_record(
+        actor=request.user,
+        action="read",
+        obj=analysis.radiograph,
+        channel="media",
+        request=request,
+    )
     return response
 
 

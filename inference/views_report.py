@@ -30,7 +30,13 @@ def reading_report_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         analysis = own_reading_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
-    access_record(actor=request.user, action="read", obj=analysis.radiograph, request=request)
+    access_record(
+        actor=request.user,
+        action="read",
+        obj=analysis.radiograph,
+        channel="export",
+        request=request,
+    )
     if analysis.withheld or analysis.status != Analysis.Status.DONE:
         error = ReadingWithheldError() if analysis.withheld else AnalysisNotDoneError()
         context = {"error": error, "analysis": analysis}
@@ -64,7 +70,7 @@ def patient_report_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         patient = patient_get(request.user, pk)
     except Patient.DoesNotExist as error:
         raise Http404 from error
-    access_record(actor=request.user, action="read", obj=patient, request=request)
+    access_record(actor=request.user, action="read", obj=patient, channel="export", request=request)
     history = _history(request, patient)
     link = request.build_absolute_uri
     report = patient_report(patient, history, made_by=request.user, link=link)

@@ -31,7 +31,7 @@ def second_reading_list(request: HttpRequest) -> HttpResponse:
     """The second readings that the doctor is asked for, and those that they asked for."""
     found = second_rows_list(request.user)
     page = keyset_page(found, order="-asked_at", params=request.GET)
-    list_read_record(object_type="radiology.secondreading", request=request)
+    list_read_record(object_type="radiology.secondreading", request=request, count=len(page))
     context = {"page": page, "rows": second_rows(request.user, page.rows)}
     return render(request, "second/list.html", context)
 

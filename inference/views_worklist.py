@@ -52,7 +52,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
     since = newest_finish(request.user)
     page = worklist_page(request.user, form.lookups, request.GET)
     place = place_of(request.GET)
-    list_read_record(object_type="radiology.radiograph", request=request)
+    list_read_record(object_type="radiology.radiograph", request=request, count=len(page))
     context = {
         "page": page,
         "form": form,

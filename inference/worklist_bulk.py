@@ -84,9 +84,9 @@ def export_keys(
     if radiographs is not None:
         rows = rows.filter(radiograph__in=radiographs)
     keys = list(
-        rows.order_by(worklist_order(user), "radiograph").values_list("pk", "radiograph")[
-            : EXPORT_LIMIT + 1
-        ]
+        rows.order_by(worklist_order(user), "radiograph").values_list(
+            "pk", "radiograph", "radiograph__patient"
+        )[: EXPORT_LIMIT + 1]
     )
     more = len(keys) > EXPORT_LIMIT
     keys = keys[:EXPORT_LIMIT]
@@ -94,10 +94,11 @@ def export_keys(
         actor=user,
         action="read",
         object_type="radiology.radiograph",
-        object_ids=[radiograph for _pk, radiograph in keys],
+        objects=[(radiograph, patient) for _pk, radiograph, patient in keys],
+        channel="export",
         request=request,
     )
-    return [pk for pk, _radiograph in keys], more
+    return [pk for pk, _radiograph, _patient in keys], more
 
 
 def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterator[str]:

@@ -1,10 +1,16 @@
-"""What may go wrong with backups, in words for an administrator."""
+"""What may go wrong with backups and the record of access, for an administrator."""
 
 from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
 from pneumoniapp.errors import PermanentError, RetriableError
+
+
+class AuditAppendOnlyError(PermanentError):
+    code = "audit_append_only"
+    status = 409
+    sentence = _("The record of access is only ever added to: nothing in it changes or goes.")
 
 
 class BackupNotConfiguredError(PermanentError):

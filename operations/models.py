@@ -10,43 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from pneumoniapp.errors import sentence_for
 from pneumoniapp.ids import uuid7
 
-
-class AccessEvent(models.Model):
-    """One read or write of patient data: who, what, when, from where.
-
-    Holds primary keys alone, no clinical value and no name. Rows are only ever added,
-    by ``operations.services.access_record``.
-    """
-
-    class Action(models.TextChoices):
-        READ = "read", _("read")
-        CREATE = "create", _("create")
-        UPDATE = "update", _("update")
-        DELETE = "delete", _("delete")
-
-    at = models.DateTimeField(_("at"), auto_now_add=True, db_index=True)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        verbose_name=_("actor"),
-        null=True,
-        on_delete=models.PROTECT,
-        related_name="+",
-    )
-    action = models.CharField(_("action"), max_length=8, choices=Action.choices)
-    object_type = models.CharField(_("object type"), max_length=64)
-    object_id = models.CharField(_("object"), max_length=64)
-    route = models.CharField(_("route"), max_length=100, blank=True)
-    address = models.GenericIPAddressField(_("address"), null=True)
-    request_id = models.CharField(_("request"), max_length=64, blank=True)
-
-    class Meta:
-        verbose_name = _("access event")
-        verbose_name_plural = _("access events")
-        ordering = ["-pk"]
-        indexes = [models.Index(fields=["object_type", "object_id"])]
-
-    def __str__(self) -> str:
-        return f"{self.get_action_display()} {self.object_type}"
+from .models_audit import AccessEvent  # noqa: F401
 
 
 class Heartbeat(models.Model):

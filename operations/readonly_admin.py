@@ -47,8 +47,15 @@ class PatientDataAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).visible_to(request.user)
 
     def changelist_view(self, request, extra_context=None):
-        list_read_record(object_type=self.opts.label_lower, request=request)
-        return super().changelist_view(request, extra_context)
+        response = super().changelist_view(request, extra_context)
+        page = getattr(response, "context_data", None) or {}
+        rows = getattr(page.get("cl"), "result_list", None)
+        list_read_record(
+            object_type=self.opts.label_lower,
+            request=request,
+            count=None if rows is None else len(rows),
+        )
+        return response
 
     def get_object(self, request, object_id, from_field=None):
         found = super().get_object(request, object_id, from_field)

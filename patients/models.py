@@ -85,3 +85,8 @@ class Patient(models.Model):
 
     def __str__(self) -> str:
         return self.identifier
+
+    @property
+    def audit_patient_id(self):
+        """The patient of an access event about this row; so on every row of a patient."""
+        return self.pk

@@ -42,7 +42,7 @@ def patient_list(request: HttpRequest) -> HttpResponse:
     sort = sort if sort in SORTS else "recent"
     page = keyset_page(patients_list(request.user), order=SORTS[sort], params=request.GET)
     with_radiographs(page.rows)
-    list_read_record(object_type="patients.patient", request=request)
+    list_read_record(object_type="patients.patient", request=request, count=len(page))
     return render(request, "patients/list.html", {"page": page, "sort": sort, "sorts": _sorts()})
 
 
@@ -52,7 +52,7 @@ def patient_search(request: HttpRequest) -> HttpResponse:
     """Patients by a part of their identifier: rows of the list, or choices for a new reading."""
     words = request.POST.get("q", "")[:64]
     found = patients_search(request.user, words)
-    list_read_record(object_type="patients.patient", request=request)
+    list_read_record(object_type="patients.patient", request=request, count=len(found))
     context = {"words": words.strip(), "truncated": len(found) == SEARCH_LIMIT}
     if request.POST.get("as") == "choices":
         # The patient chosen before, so that searching does not lose the choice.

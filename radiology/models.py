@@ -116,6 +116,10 @@ class Radiograph(models.Model):
     def __str__(self) -> str:
         return str(self.pk)
 
+    @property
+    def audit_patient_id(self):
+        return self.patient_id
+
 
 class SecondReading(models.Model):
     """One doctor asked to look at one radiograph of another's, until it is withdrawn.
@@ -165,6 +169,10 @@ class SecondReading(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def audit_patient_id(self):
+        return self.radiograph.patient_id
 
 
 class UploadQuerySet(models.QuerySet):

@@ -35,7 +35,9 @@ def radiograph_dicom(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The stored, de-identified DICOM file, to be saved under the radiograph's own key."""
     radiograph = _radiograph_or_404(request, pk)
     version = f"{radiograph.sha256[:32]}-{DEIDENTIFICATION_VERSION}"
-    response = _file_response(request, radiograph, radiograph.file, version, "application/dicom")
+    response = _file_response(
+        request, radiograph, radiograph.file, version, "application/dicom", channel="export"
+    )
     response["Content-Disposition"] = f'attachment; filename="{radiograph.pk}.dcm"'
     return response
 
@@ -74,7 +76,13 @@ def _radiograph_or_404(request: HttpRequest, pk: uuid.UUID) -> Radiograph:
 
 
 def _file_response(
-    request: HttpRequest, radiograph: Radiograph, file: FieldFile, version: str, kind: str
+    request: HttpRequest,
+    radiograph: Radiograph,
+    file: FieldFile,
+    version: str,
+    kind: str,
+    *,
+    channel: str = "media",
 ) -> HttpResponse:
     """``file``, or 304 when the browser has this ``version``; kept by that browser alone.
 
@@ -89,7 +97,9 @@ def _file_response(
             response = file_response(file, content_type=kind)
         except FileNotFoundError as error:
             raise Http404 from error
-    access_record(actor=request.user, action="read", obj=radiograph, request=request)
+    access_record(
+        actor=request.user, action="read", obj=radiograph, channel=channel, request=request
+    )
     response["ETag"] = etag
     response["Cache-Control"] = "private, no-cache"
     response["X-Content-Type-Options"] = "nosniff"

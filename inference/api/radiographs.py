@@ -71,7 +71,7 @@ class RadiographViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        list_read_record(object_type="radiology.radiograph", request=request)
+        list_read_record(object_type="radiology.radiograph", request=request, count=len(page))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(

@@ -69,7 +69,7 @@ class AnalysisViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        list_read_record(object_type="inference.analysis", request=request)
+        list_read_record(object_type="inference.analysis", request=request, count=len(page))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(summary="One analysis", examples=ANALYSIS_READ)

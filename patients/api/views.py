@@ -50,7 +50,7 @@ class PatientViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        list_read_record(object_type="patients.patient", request=request)
+        list_read_record(object_type="patients.patient", request=request, count=len(page))
         return self.get_paginated_response(PatientSerializer(page, many=True).data)
 
     @extend_schema(

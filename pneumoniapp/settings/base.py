@@ -58,6 +58,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "operations.middleware.TrustedProxyMiddleware",
+    "operations.audit.context.CurrentRequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -348,6 +349,11 @@ CELERY_BEAT_SCHEDULE["backups"] = {
     "schedule": timedelta(minutes=1),
     "options": {"queue": "default", "expires": 60},
 }
+
+# --- The record of access (docs/security.md) ----------------------------------------------
+# Secrets of the keyed hashes that chain the record: the first one writes, all of them
+# verify. Empty: derived from SECRET_KEY, and then one secret guards two things.
+AUDIT_KEYS = env.list("AUDIT_KEYS", default=[])
 
 # --- REST API (docs/api.md) ---------------------------------------------------------------
 # "<number>/<sec|min|hour|day>" for each doctor, each address without a token, and each

@@ -283,7 +283,7 @@ def test_it_costs_the_same_for_many_rows(doctor_client, made, django_assert_num_
         made(number / 40)
     with django_assert_num_queries(11):
         page = doctor_client.get(URL).context["page"]
-    with django_assert_num_queries(12):  # and the row after which the page begins
+    with django_assert_num_queries(13):  # the row after which it begins, the record of that page
         doctor_client.get(
             URL, {"after": page.after, "label": "lung_opacity", "since": "2000-01-01"}
         )

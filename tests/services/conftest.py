@@ -26,12 +26,12 @@ from inference import tasks
 from inference.models import Analysis, ModelVersion, Promotion
 from inference.registry import shipped_directories
 from inference.services import Reading, model_register, reading_submit
-from operations.models import AccessEvent
 from patients.models import Patient
 from pneumoniapp.settings import environment as settings_environment
 from radiology.models import Radiograph
 from tests.accounts.factories import DoctorFactory
 from tests.inference.factories import AnalysisFactory
+from tests.operations.audit_site import events_forget
 from tests.patients.factories import PatientFactory
 from tests.radiology.factories import dicom_bytes
 from tests.services.servers import ROOT, Beat, MariaDB, Redis, Web, Worker, wait_for
@@ -339,6 +339,7 @@ def site(installation, settings, _own_folders, django_db_blocker, monkeypatch):
             yield made
         finally:
             made.close()
-            for model in (Analysis, Radiograph, Promotion, ModelVersion, AccessEvent, Patient):
+            events_forget()
+            for model in (Analysis, Radiograph, Promotion, ModelVersion, Patient):
                 model.objects.all().delete()
             shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
