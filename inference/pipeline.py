@@ -1,12 +1,12 @@
 """From a stored DICOM file to everything that one reading shows. Worker and commands only.
 
-Decoders, OpenCV and the runtime are imported here, so only inside a worker's child or a
-command: ``inference.services`` imports this module when a reading begins.
+OpenCV and the runtime are imported here, so only inside a worker's child or a command:
+``inference.services`` imports this module when a reading begins. The file itself is decoded in
+a process with limits (``radiology.dicom.limited``).
 """
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,8 @@ import cv2
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.base import ContentFile
 
-from radiology.dicom.render import check_contrast, encode_preview, render
+from radiology.dicom import limited
+from radiology.dicom.render import check_contrast, encode_preview
 
 from .engine import Engine, Prediction
 from .errors import ReadingStorageError
@@ -79,7 +80,7 @@ def read_radiograph(analysis: Analysis, engine: Engine) -> Reading:
     with _storage(), radiograph.file.open("rb") as file:
         content = file.read()
     watch.lap("read")
-    rendered = render(io.BytesIO(content))
+    rendered = limited.render(content)
     check_contrast(rendered)
     watch.lap("decode")
     prediction = engine.predict(rendered)

@@ -248,6 +248,9 @@ def _claimed(analysis: Analysis):
 def _read(analysis: Analysis) -> bool:
     if analysis.model_version_id is None:
         raise NoModelInProductionError
+    from radiology.dicom import limited
+
+    limited.warm()  # It imports what decodes while this process imports what reads.
     from .engine import engine_for
     from .pipeline import read_radiograph
 

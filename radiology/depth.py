@@ -6,7 +6,6 @@ preview.
 
 from __future__ import annotations
 
-import io
 import time
 
 import structlog
@@ -24,30 +23,18 @@ PATIENCE = 60
 log = structlog.get_logger(__name__)
 
 
-def depth_store(*, radiograph: Radiograph, inspection, stored) -> None:
+def depth_store(*, radiograph: Radiograph, content: bytes) -> None:
     """Keep all grey values of ``radiograph``: first the file, then its name on the row.
 
-    ``inspection`` and ``stored`` as :func:`radiology.dicom.render.rendered` takes them. The
-    name is fixed and the same pixels give the same bytes: doing it twice changes nothing.
-    Worker and commands only. Raises :class:`StorageUnavailableError`.
+    ``content`` as :func:`radiology.dicom.depth.encode_depth` makes it. The name is fixed and
+    the same pixels give the same bytes: doing it twice changes nothing. Raises
+    :class:`StorageUnavailableError`.
     """
-    from .dicom.depth import encode_depth
-
-    began = time.perf_counter()
-    content = encode_depth(inspection, stored)
-    encoded = time.perf_counter()
     try:
         radiograph.depth.save("", ContentFile(content), save=False)
     except Exception as error:
         raise StorageUnavailableError from error
     Radiograph.objects.filter(pk=radiograph.pk).update(depth=radiograph.depth.name)
-    log.info(
-        "depth_stored",
-        radiograph_id=str(radiograph.pk),
-        size=len(content),
-        encode_ms=round(1000 * (encoded - began), 1),
-        total_ms=round(1000 * (time.perf_counter() - began), 1),
-    )
 
 
 def depth_derive(*, radiograph_id) -> bool:
@@ -55,20 +42,28 @@ def depth_derive(*, radiograph_id) -> bool:
 
     Worker only. A file that can't be decoded or read is logged and left without.
     """
-    from .dicom.decode import stored_values
-    from .dicom.header import inspect
+    from .dicom import limited
 
     radiograph = Radiograph.objects.only("file", "depth").filter(pk=radiograph_id).first()
     if radiograph is None:
         return False
     if radiograph.depth:
         return True
+    began = time.perf_counter()
     try:
-        inspection = inspect(io.BytesIO(_content(radiograph)), judged=False)
-        depth_store(radiograph=radiograph, inspection=inspection, stored=stored_values(inspection))
+        content = limited.depth(_content(radiograph))
+        made = time.perf_counter()
+        depth_store(radiograph=radiograph, content=content)
     except CodedError as error:
         log.warning("depth_failed", radiograph_id=str(radiograph_id), code=error.code)
         return False
+    log.info(
+        "depth_stored",
+        radiograph_id=str(radiograph_id),
+        size=len(content),
+        make_ms=round(1000 * (made - began), 1),
+        total_ms=round(1000 * (time.perf_counter() - began), 1),
+    )
     return True
 
 

@@ -196,6 +196,33 @@ class UndecodableError(RadiographError):
     sentence = _("The image in the file can't be decoded: it is damaged. Export it again.")
 
 
+class DecoderDiedError(RadiographError):
+    """The process that decodes ended itself over this file; see ``radiology.dicom.limited``."""
+
+    code = "decoder_died"
+    sentence = _(
+        "The image in the file can't be decoded: the decoder broke down on it. Export it again, "
+        "uncompressed or with lossless JPEG."
+    )
+
+
+class DecodingTooCostlyError(RadiographError):
+    """More memory or time of a processor than any radiograph needs."""
+
+    code = "decoding_too_costly"
+    sentence = _(
+        "Decoding the image in the file takes more time or memory than a radiograph needs. "
+        "Export it again, uncompressed or with lossless JPEG."
+    )
+
+
+class DecodingInterruptedError(RetriableError):
+    """The process that decodes was stopped from outside, or the machine is too busy for it."""
+
+    code = "decoding_interrupted"
+    sentence = _("Decoding the image was interrupted or took too long. Try again.")
+
+
 class BlankImageError(RadiographError):
     """Found after decoding; see ``radiology.dicom.grey.check_contrast``."""
 

@@ -267,6 +267,10 @@ DEMO_PASSWORD = env.str("DEMO_PASSWORD", default="demonstration")
 RADIOGRAPH_MAX_BYTES = env.int("RADIOGRAPH_MAX_BYTES", default=64 * 1024 * 1024)
 RADIOGRAPH_MAX_SIDE = env.int("RADIOGRAPH_MAX_SIDE", default=8192)
 RADIOGRAPH_MAX_DEFLATE_RATIO = env.int("RADIOGRAPH_MAX_DEFLATE_RATIO", default=50)
+# The process that decodes a worker's images: MiB of address space, and seconds of processor time
+# for one image (twice as many by the clock).
+DECODER_MEMORY_MIB = env.int("DECODER_MEMORY_MIB", default=2048)
+DECODER_SECONDS = env.int("DECODER_SECONDS", default=15)
 # A ZIP archive: its bytes, the files in it, the bytes of all of them, and how many times
 # larger than its packed bytes one of them may become.
 ARCHIVE_MAX_BYTES = env.int("ARCHIVE_MAX_BYTES", default=1024 * 1024 * 1024)

@@ -2,7 +2,8 @@
 
 Pure functions over bytes and data sets; nothing here reads the database. Only
 :mod:`~radiology.dicom.decode`, :mod:`~radiology.dicom.render` and
-:mod:`~radiology.dicom.depth` touch pixels; the web process does not import them.
+:mod:`~radiology.dicom.depth` touch pixels; the web process does not import them, and the worker
+has the pixels of a received file decoded by :mod:`~radiology.dicom.limited`.
 
 =================  =====================================================================
 module             does
@@ -21,6 +22,7 @@ module             does
 ``grey``           formulas between a stored value and what the eye sees
 ``render``         the 8-bit image that pages and models see (worker and commands only)
 ``depth``          all grey values, for the viewer (worker and commands only)
+``limited``        ``render`` and ``depth`` in a process with limits (worker and commands only)
 =================  =====================================================================
 """
 

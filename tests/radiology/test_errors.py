@@ -26,10 +26,11 @@ def classes() -> list[type]:
 
 
 def test_each_is_registered_under_its_code_with_its_status():
-    assert len(classes()) == 31
+    assert len(classes()) == 34
     for error in classes():
         assert REGISTRY[error.code] is error
-        assert 400 <= error.status < 500 or error.code == "storage_unavailable"
+        passing = error.code in ("storage_unavailable", "decoding_interrupted")
+        assert (error.status == 503) if passing else (400 <= error.status < 500)
 
 
 def test_each_sentence_is_filled_by_what_the_docstring_names(english):

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import psutil
 import pytest
 
 from inference.models import Analysis, ModelVersion, Promotion
@@ -16,7 +17,7 @@ from inference.registry import check_files, shipped_directories, version_directo
 from inference.services import model_promote, model_register
 from tests.inference.factories import copy_model_folder
 from tests.services.conftest import TIME_LIMIT
-from tests.services.servers import wait_for
+from tests.services.servers import Worker, wait_for
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(150)]
 
@@ -77,6 +78,42 @@ def test_a_file_that_kills_every_worker_is_given_up(site):
     assert analysis.error_code == "analysis_interrupted"
     after = site.submit()
     site.wait_for_state(after, "done")
+
+
+@on_sqlite
+def test_a_file_that_crashes_its_decoder_costs_no_worker(site):
+    """The decoder's process dies in mid-task; child and worker go on, and the row says why."""
+    worker = site.worker(children=1)
+    site.wait_for_state(site.submit(), "done")
+    (child,) = worker.children()
+    (decoder,) = child.children()
+    decoder.suspend()
+    reading = site.submit()
+    site.wait_for_state(reading, "running")
+    time.sleep(0.5)
+    os.kill(decoder.pid, signal.SIGSEGV)
+    decoder.resume()
+    analysis = site.wait_for_state(reading, "failed")
+    assert (analysis.error_code, analysis.attempts) == ("decoder_died", 1)
+
+    site.wait_for_state(site.submit(), "done")
+    assert [found.pid for found in worker.children()] == [child.pid]
+    (another,) = child.children()
+    assert another.pid != decoder.pid
+
+
+@on_sqlite
+def test_no_decoder_outlives_its_worker(site):
+    """Stopped as an operator does, or killed with its children: nothing stays behind."""
+    for end in (Worker.stop, Worker.kill):
+        worker = site.worker(children=2)
+        for reading in [site.submit() for _ in range(6)]:
+            site.wait_for_state(reading, "done")
+        decoders = [found for child in worker.children() for found in child.children()]
+        assert decoders
+        end(worker)
+        _gone, alive = psutil.wait_procs(decoders, timeout=5)
+        assert not alive
 
 
 @on_mariadb

@@ -114,8 +114,9 @@ def radiograph_files(paths: list[str]) -> Iterator[Path]:
 
 def read(path: Path, engine) -> dict:
     """What the model says of one file, or the code and sentence of what is wrong with it."""
+    from radiology.dicom import limited
     from radiology.dicom.header import read_header
-    from radiology.dicom.render import check_contrast, render
+    from radiology.dicom.render import check_contrast
 
     answer = {"file": str(path), "label": None, "probabilities": None, "certainty": None}
     answer |= {"prediction_set": None, "typical": None}
@@ -124,7 +125,7 @@ def read(path: Path, engine) -> dict:
         with path.open("rb") as file:
             answer["warnings"] = [entry["code"] for entry in read_header(file).warnings]
             file.seek(0)
-            image = render(file)
+            image = limited.render(file.read())
         check_contrast(image)
         prediction = engine.predict(image)
     except CodedError as error:
