@@ -122,7 +122,7 @@ class PassingFaultMiddleware:
 
 
 class PrivateResponseMiddleware:
-    """Nothing is kept by a browser or a proxy unless its view says so; no device is asked for."""
+    """Nothing is kept by a browser or a proxy unless its view says so."""
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -130,5 +130,27 @@ class PrivateResponseMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "private, no-store")
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        return response
+
+
+class AnswerHeadersMiddleware:
+    """What Django sets no header for, on every answer there is: static files, redirects and
+    refused hosts included, so it stands around whatever may answer by itself.
+
+    No device is asked for, no other origin loads anything from here, nothing is guessed to
+    be of another type than it says.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        headers = response.headers
+        headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        # SecurityMiddleware sets these, but not on its own refusal of a host.
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY)
+        headers.setdefault("Referrer-Policy", settings.SECURE_REFERRER_POLICY)
         return response

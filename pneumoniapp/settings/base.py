@@ -58,9 +58,12 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "operations.middleware.TrustedProxyMiddleware",
+    # Around all that may answer by itself: static files, redirects, refused hosts.
+    "operations.middleware.AnswerHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "operations.audit.context.CurrentRequestMiddleware",
-    "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "operations.middleware.PrivateResponseMiddleware",
     "operations.middleware.RequestLogMiddleware",
@@ -72,7 +75,6 @@ MIDDLEWARE = [
     "accounts.middleware.AccountLanguageMiddleware",
     "pneumoniapp.maintenance.MaintenanceMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "operations.middleware.PassingFaultMiddleware",
@@ -120,6 +122,7 @@ SHIPPED_MODELS_DIR = BASE_DIR / "inference" / "shipped"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default="") or str(VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # No other site needs them.
 STORAGES = {
     "default": environment.file_storage(),
     "backups": environment.backup_storage(
@@ -292,8 +295,8 @@ USE_TZ = True
 TIME_ZONE = env.str("TIME_ZONE", default="Europe/Paris")
 
 # --- Pages --------------------------------------------------------------------------------
-# No inline script, no inline style, nothing from elsewhere. ``data:`` images are the icons
-# inside Bootstrap's style sheet.
+# No inline script, no inline style, nothing from elsewhere, so no nonce is needed.
+# ``data:`` images are the icons inside Bootstrap's style sheet.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -306,6 +309,10 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# No script of ours reads a cookie: the token of a form stands in the page.
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "pneumoniapp.views.csrf_failure"
 
 # --- Operations ---------------------------------------------------------------------------
