@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,6 +10,8 @@ class OperationsConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, health, metrics, worker  # noqa: F401
+        from .audit import triggers
+        from .audit.checking import audit_is_whole
         from .backup.selectors import backups_are_kept
 
         health.register("database", checks.database_answers)
@@ -16,4 +19,6 @@ class OperationsConfig(AppConfig):
         health.register("storage", checks.storage_keeps)
         health.register("workers", checks.workers_listen)
         health.register("backup", backups_are_kept)
+        health.register("audit", audit_is_whole)
+        post_migrate.connect(triggers.after_migrate, sender=self)
         metrics.register(metrics.worker_heartbeats)

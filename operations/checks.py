@@ -88,6 +88,46 @@ def backups_are_configured(**_kwargs) -> list[checks.CheckMessage]:
     ]
 
 
+@checks.register(checks.Tags.security)
+def audit_keys_are_long(**_kwargs) -> list[checks.CheckMessage]:
+    """A short secret can be guessed from one event and its hash."""
+    if all(len(key) >= 32 for key in settings.AUDIT_KEYS):
+        return []
+    return [checks.Error("A key of AUDIT_KEYS has fewer than 32 characters.", id="operations.E004")]
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def audit_has_its_own_key(**_kwargs) -> list[checks.CheckMessage]:
+    """Without one, changing SECRET_KEY makes the record of access unverifiable."""
+    if settings.AUDIT_KEYS:
+        return []
+    return [
+        checks.Warning(
+            "AUDIT_KEYS is not set: the record of access is chained with a key from SECRET_KEY, "
+            "and can't be verified any more when that is changed.",
+            hint="Set AUDIT_KEYS to 32 random characters or more; docs/security.md says the rest.",
+            id="operations.W003",
+        )
+    ]
+
+
+@checks.register(checks.Tags.database)
+def audit_triggers_are_there(databases=None, **_kwargs) -> list[checks.CheckMessage]:
+    """The database refuses to change the record of access; asked when databases are checked."""
+    from .audit import triggers
+
+    absent = [name for name in databases or [] if not triggers.sound(name)]
+    return [
+        checks.Warning(
+            f"The database {name!r} has not the triggers that keep the record of access.",
+            hint="Run `manage.py migrate` as a user with the right to make triggers (with MySQL's "
+            "binary log: log_bin_trust_function_creators=1).",
+            id="operations.W004",
+        )
+        for name in absent
+    ]
+
+
 def database_answers() -> dict:
     """Health: one round trip over a new connection."""
     with connection.cursor() as cursor:

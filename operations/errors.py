@@ -13,6 +13,50 @@ class AuditAppendOnlyError(PermanentError):
     sentence = _("The record of access is only ever added to: nothing in it changes or goes.")
 
 
+class AuditContentChangedError(PermanentError):
+    code = "audit_content_changed"
+    status = 409
+    sentence = _(
+        "Access event %(event)s (position %(position)s) is not what was recorded, or was "
+        "recorded without the key."
+    )
+
+
+class AuditLinkBrokenError(PermanentError):
+    code = "audit_link_broken"
+    status = 409
+    sentence = _("The record of access is broken at position %(position)s (event %(event)s).")
+
+
+class AuditEventMissingError(PermanentError):
+    code = "audit_event_missing"
+    status = 409
+    sentence = _("The record of access misses %(count)s events from position %(position)s on.")
+
+
+class AuditCutOffError(PermanentError):
+    code = "audit_cut_off"
+    status = 409
+    sentence = _(
+        "The record of access ends at position %(position)s, but it once reached %(last)s: its "
+        "end was cut off."
+    )
+
+
+class AuditAnchorsUnsoundError(PermanentError):
+    code = "audit_anchors_unsound"
+    status = 409
+    sentence = _("%(count)s lines of AUDIT_ANCHOR_FILE were not written by this installation.")
+
+
+class AuditTooLongError(RetriableError):
+    code = "audit_took_too_long"
+    sentence = _(
+        "The verification did not end within the time that a worker has. Run it with "
+        "`manage.py verify_audit`, which has no limit."
+    )
+
+
 class BackupNotConfiguredError(PermanentError):
     code = "backup_not_configured"
     status = 409

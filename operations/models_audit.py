@@ -10,6 +10,9 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from pneumoniapp.errors import sentence_for
+from pneumoniapp.ids import uuid7
+
 from .audit.digest import DigestField, HashField
 from .errors import AuditAppendOnlyError
 
@@ -118,3 +121,60 @@ class AccessEvent(models.Model):
 
     def delete(self, *args, **kwargs) -> NoReturn:
         raise AuditAppendOnlyError
+
+
+class AuditHead(models.Model):
+    """The end of the chain: one row, whose lock lets one sealer in at a time."""
+
+    position = models.PositiveBigIntegerField(default=0)
+    chain = HashField()
+    anchored_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("head of the record")
+        verbose_name_plural = _("heads of the record")
+
+    def __str__(self) -> str:
+        return str(self.position)
+
+
+class AuditCheck(models.Model):
+    """One verification of the whole record: until which event, and what was found.
+
+    ``counts`` has the numbers of ``operations.audit.verifying.Verified``.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("running")
+        PASSED = "passed", _("passed")
+        FAILED = "failed", _("failed")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state = models.CharField(
+        _("state"), max_length=16, choices=State.choices, default=State.RUNNING
+    )
+    started_at = models.DateTimeField(_("started"), default=timezone.now, db_index=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    position = models.PositiveBigIntegerField(_("position"), default=0)
+    chain = HashField(_("chain"))
+    counts = models.JSONField(_("counts"), default=dict, blank=True)
+    error_code = models.CharField(_("error code"), max_length=64, blank=True)
+    error_params = models.JSONField(_("details of the error"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("verification of the record")
+        verbose_name_plural = _("verifications of the record")
+        ordering = ["-started_at", "-pk"]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def error(self) -> str:
+        """The sentence of what went wrong, or nothing."""
+        return sentence_for(self.error_code, self.error_params) if self.error_code else ""
+
+    @property
+    def duration(self):
+        """How long it took; nothing while it runs."""
+        return self.finished_at - self.started_at if self.finished_at else None

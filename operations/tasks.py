@@ -6,6 +6,8 @@ from django.conf import settings
 
 from pneumoniapp.tasks import idempotent_task
 
+from .audit import checking
+from .audit.sealing import events_seal
 from .backup import services
 from .backup.drilling import drill_run
 from .backup.selectors import drill_is_due
@@ -36,3 +38,16 @@ def restore_drill() -> None:
     """Rehearse a restore, if that is still due."""
     if drill_is_due():
         drill_run()
+
+
+@idempotent_task(queue="default")
+def audit_seal() -> None:
+    """Put what was recorded into the chain; see ``audit.sealing``."""
+    events_seal()
+
+
+@idempotent_task(queue="default", hard_limit=3600)
+def audit_verify() -> None:
+    """Verify the record of access, once a day."""
+    if checking.check_is_due():
+        checking.check_run()

@@ -23,6 +23,8 @@ QUIET_TASKS = (
     "inference.tasks.sweep",
     "operations.tasks.heartbeat",
     "operations.tasks.backups_look",
+    "operations.tasks.audit_seal",
+    "operations.tasks.audit_verify",
 )
 # Exceptions whose text is made by us or by the operating system. The text of any other (a
 # unique key's value in a database error, say) may be a patient's.

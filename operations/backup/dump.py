@@ -18,9 +18,10 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from .repository import Repository
 
-# Of this very installation and moment: sessions end, the repository knows its backups, and an
-# upload that is not finished is sent again.
+# Of this very installation and moment: sessions end, the repository knows its backups, the
+# record of access was verified here, and an upload that is not finished is sent again.
 LEFT_OUT = {
+    "operations.auditcheck",
     "operations.backup",
     "operations.heartbeat",
     "operations.restoredrill",

@@ -365,6 +365,22 @@ CELERY_BEAT_SCHEDULE["backups"] = {
 # Secrets of the keyed hashes that chain the record: the first one writes, all of them
 # verify. Empty: derived from SECRET_KEY, and then one secret guards two things.
 AUDIT_KEYS = env.list("AUDIT_KEYS", default=[])
+# The file of anchors: where it is lost or cut last.
+AUDIT_ANCHOR_FILE = env.str("AUDIT_ANCHOR_FILE", default="")
+# /health/ready says no when the last verification is older than this (seconds).
+AUDIT_CHECK_MAX_AGE = env.int("AUDIT_CHECK_MAX_AGE", default=50 * 3600)
+# The database refuses changes by itself. Tests empty their tables, nobody else does.
+AUDIT_TRIGGERS = True
+CELERY_BEAT_SCHEDULE["audit-seal"] = {
+    "task": "operations.tasks.audit_seal",
+    "schedule": timedelta(seconds=5),
+    "options": {"queue": "default", "expires": 5},
+}
+CELERY_BEAT_SCHEDULE["audit-verify"] = {
+    "task": "operations.tasks.audit_verify",
+    "schedule": timedelta(minutes=10),
+    "options": {"queue": "default", "expires": 600},
+}
 
 # --- REST API (docs/api.md) ---------------------------------------------------------------
 # "<number>/<sec|min|hour|day>" for each doctor, each address without a token, and each

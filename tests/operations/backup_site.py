@@ -20,6 +20,7 @@ from operations.backup.scratch import scratch_system, scratch_target
 from operations.models import AccessEvent
 from operations.services import access_record
 from tests.inference.factories import AnalysisFactory
+from tests.operations.audit_site import behind_the_back
 
 # What must be readable nowhere in a repository.
 PLANTED = ("PLANTEDIDENTIFIER", "planted.person@example.org", "PLANTEDLASTNAME")
@@ -47,6 +48,15 @@ def fill() -> None:
 def held(using: str = "default") -> dict:
     """Rows and digest of every table of a backup."""
     return {model._meta.label_lower: table_digest(model, using) for model in tables()}
+
+
+def held_restored() -> dict:
+    """As ``held`` after ``manage.py restore``, which is recorded itself."""
+    event = AccessEvent.objects.first()
+    assert (event.object_type, event.channel) == ("operations.restore", "command")
+    with behind_the_back() as execute:
+        execute("DELETE FROM operations_accessevent WHERE id = %s", [event.pk])
+    return held()
 
 
 def tree(folder: Path | str) -> dict[str, bytes]:

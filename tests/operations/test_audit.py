@@ -62,7 +62,7 @@ def test_inside_a_task_it_is_a_task(doctor, patient):
 )
 def test_the_door_is_told(doctor_client, patient, address, channel):
     radiograph = AnalysisFactory(radiograph__patient=patient).radiograph
-    doctor_client.get(address.format(patient=patient.pk, radiograph=radiograph.pk)).close()
+    doctor_client.get(address.format(patient=patient.pk, radiograph=radiograph.pk)).getvalue()
     event = AccessEvent.objects.get()
     assert (event.channel, event.patient) == (channel, str(patient.pk))
 

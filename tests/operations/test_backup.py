@@ -23,7 +23,7 @@ from operations.backup.services import backup_open, backup_run
 from operations.models import AccessEvent, Backup
 from patients.models import Patient
 from radiology.models import Radiograph
-from tests.operations.backup_site import PLANTED, fill, held, repository_folder, tree
+from tests.operations.backup_site import PLANTED, fill, held, held_restored, repository_folder, tree
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("english")]
 
@@ -56,7 +56,7 @@ def test_everything_comes_back_as_it_was(backups, run_command):
     assert (status, len(lines)) == (0, 1)
     assert lines[0].startswith(f"{backup.name} restored and verified: ")
     assert before == (
-        held(),
+        held_restored(),
         tree(django_settings.MEDIA_ROOT),
         tree(django_settings.MODEL_ROOT),
     )
@@ -133,7 +133,7 @@ def test_a_missing_file_is_told_and_the_rest_is_kept(backups, run_command):
     empty_system()
     status, lines = run_command("restore", "latest")
     assert lines[0].startswith(f"missing\t{name}")
-    assert held() == before
+    assert held_restored() == before
 
 
 def test_a_file_that_goes_with_its_row_meanwhile_is_no_fault(backups, run_command):
@@ -227,7 +227,7 @@ def test_keys_are_changed_by_putting_the_new_one_first(backups, run_command, set
     with pytest.raises(CommandError, match="backup_key_unknown"):
         call_command("restore", oldest.partition("\t")[0])
     run_command("restore", "latest")
-    assert held() == wanted
+    assert held_restored() == wanted
 
 
 def test_without_keys_there_are_no_backups(settings):

@@ -136,7 +136,7 @@ def test_backups_lie_in_a_bucket(bucket, backups, monkeypatch, settings):
 @pytest.mark.django_db(transaction=True)
 def test_files_and_backups_in_buckets(bucket, backups, monkeypatch, settings, run_command):
     """Radiographs in one bucket, backups in the other, and a restore into the first."""
-    from tests.operations.backup_site import fill, held
+    from tests.operations.backup_site import fill, held, held_restored
     from tests.operations.test_backup import empty_system
 
     client, bucket_name = bucket
@@ -169,4 +169,4 @@ def test_files_and_backups_in_buckets(bucket, backups, monkeypatch, settings, ru
         client.delete_object(Bucket=bucket_name, Key=key)
     empty_system()
     assert run_command("restore", "latest")[0] == 0
-    assert (held(), files()) == wanted
+    assert (held_restored(), files()) == wanted

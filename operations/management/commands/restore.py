@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from operations.audit.anchors import anchor_write
+from operations.audit.digest import BEGINNING
 from operations.backup.repository import Repository
 from operations.backup.restoring import Target, backup_restore
 from operations.backup.terminal import Line
 from operations.errors import BackupNotFoundError
+from operations.models import AuditHead
+from operations.services import access_record
 from pneumoniapp.commands import OperatorCommand
 
 
@@ -29,6 +33,12 @@ class Command(OperatorCommand):
             done = backup_restore(repository, backup, target=Target(), progress=line)
         finally:
             line.end()
+        access_record(
+            actor=None, action="create", object_type="operations.restore", object_id=done.name
+        )
+        head = AuditHead.objects.first() or AuditHead(chain=BEGINNING)
+        # What was recorded after the backup is lost, and that is known.
+        anchor_write(position=head.position, chain=head.chain, restored=True)
         for lost in done.missing:
             self.stdout.write(
                 f"{lost['reason']}\t{lost['name']}\t{lost['model']} {lost['pk']}\t{lost['column']}"
