@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 DEV := .venv-dev/bin/python
 
-.PHONY: help run test test-quick check format screens guide-pictures translations lock clean
+.PHONY: help run test test-quick check format screens guide-pictures translations lock licences sbom clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ test-quick: ## units and API on SQLite alone
 	@scripts/test-environment.sh
 	@$(DEV) -m pytest -q -n 2 -m "not services and not e2e and not training"
 
-check: ## style, imports, templates, migrations, deployment, translations, locks
+check: ## style, imports, templates, migrations, deployment, locks, licences, secrets, known holes
 	@scripts/test-environment.sh
 	@scripts/check.sh
 
@@ -40,6 +40,14 @@ translations: ## collect the strings into locale/ and compile them
 
 lock: ## resolve requirements/*.in into the lock files again
 	@scripts/lock.sh
+
+licences: ## docs/licences.md: what each pinned package is licensed under
+	@scripts/test-environment.sh
+	@$(DEV) scripts/licences.py
+
+sbom: ## the software bill of materials of production: sbom.json (CycloneDX)
+	@scripts/test-environment.sh
+	@$(DEV) scripts/sbom.py
 
 clean: ## remove the environments and every cache; the data in var/ stays
 	rm -rf .venv .venv-dev .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-results screens

@@ -38,6 +38,10 @@ step "deployment (check --deploy)" deployment
 step "translations" python scripts/translations.py --check
 step "entity diagram" python scripts/entity_diagram.py --check
 step "lock files" python scripts/locks.py
+step "licences" python scripts/licences.py --check
+step "files of others" python scripts/vendored.py
+step "secrets (detect-secrets)" python scripts/secrets_scan.py
+step "known vulnerabilities (pip-audit)" python scripts/audit.py
 
 if [ ${#failed[@]} -gt 0 ]; then
     printf 'FAILED: %s\n' "${failed[@]}"
