@@ -40,6 +40,11 @@ class DatasetDamagedError(PermanentError):
     sentence = _("The dataset is not what was built: %(reason)s.")
 
 
+class DatasetSourceError(PermanentError):
+    code = "dataset_source"
+    sentence = _("This dataset was not built from the doctors' judgements.")
+
+
 class ImageMissingError(PermanentError):
     code = "image_missing"
     sentence = _("The file of this image is not there.")

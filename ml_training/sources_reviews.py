@@ -11,6 +11,7 @@ from django.utils.crypto import salted_hmac
 from accounts.models import Doctor
 from inference.models import Label, Review
 from operations.services import access_record
+from patients.models import Patient
 from radiology.errors import StorageUnavailableError
 from radiology.models import Radiograph
 from radiology.warnings import age_in_years
@@ -18,15 +19,16 @@ from radiology.warnings import age_in_years
 from .sources import Case, Source
 from .splits import Groups
 
+KIND = "reviews"
 TERMS = (
     "Radiographs and judgements of this installation's doctors: for use inside the "
     "organisation that answers for them, not to be handed on."
 )
-# What is true today. It changes together with usable_radiographs().
+# What usable_radiographs() asks.
 CONSENT = (
-    "No patient's consent is recorded: these radiographs were uploaded to be read, and nobody "
-    "was asked whether they may train a model. Whoever uses this dataset needs a legal basis "
-    "of their own."
+    "Only radiographs of patients whose consent to this use was recorded as given, and not "
+    "withdrawn, when this dataset was built. Before each later use, find what must be dropped "
+    "since: manage.py dataset consents."
 )
 PSEUDONYMS = (
     "Patients, images and doctors are named by a hash under this installation's secret key; "
@@ -40,10 +42,15 @@ BATCH = 500
 def usable_radiographs() -> QuerySet[Radiograph]:
     """The radiographs that may become training data: **the** place of this rule.
 
-    At present all of them; what a patient allows has to be asked here, and ``CONSENT`` says
-    to the dataset's readers what was asked.
+    Those of patients who gave their consent. One person may be the patient of two doctors,
+    which their radiographs' pixels tell: whoever shares an image with a patient who has
+    withdrawn has withdrawn as well.
     """
-    return Radiograph.objects.all()
+    withdrawn = Radiograph.objects.filter(patient__training_consent=Patient.Consent.WITHDRAWN)
+    theirs = Radiograph.objects.filter(pixel_sha256__in=withdrawn.order_by().values("pixel_sha256"))
+    return Radiograph.objects.filter(patient__training_consent=Patient.Consent.GIVEN).exclude(
+        patient__in=theirs.order_by().values("patient")
+    )
 
 
 def reviews_source() -> Source:
@@ -55,7 +62,8 @@ def reviews_source() -> Source:
     - The same pixels under two doctors are one image, and their patients one person, so that
       they can't be in two splits.
     - What a doctor marked on an image of an opacity is a box of it.
-    - Left out and counted: ``doctors_disagree``, ``burned_in_annotation``.
+    - Left out and counted: ``no_consent`` (:func:`usable_radiographs`), ``doctors_disagree``,
+      ``burned_in_annotation``.
 
     The reading is recorded as an access of the system, with its counts.
     """
@@ -65,9 +73,11 @@ def reviews_source() -> Source:
         doctor__verification=Doctor.Verification.VERIFIED,
         doctor__is_active=True,
     )
-    heard = Review.objects.filter(
-        judged | Q(kind=Review.Kind.DECISION), analysis__radiograph__in=usable_radiographs()
-    ).order_by("created_at", "pk")
+    heard = Review.objects.filter(judged | Q(kind=Review.Kind.DECISION))
+    refused = heard.exclude(analysis__radiograph__in=usable_radiographs())
+    refused = refused.order_by().values("analysis__radiograph").distinct().count()
+    heard = heard.filter(analysis__radiograph__in=usable_radiographs())
+    heard = heard.order_by("created_at", "pk")
     decided: dict[object, str] = {}
     regions: dict[object, dict[int, list[float]]] = defaultdict(dict)
     facts = heard.values_list("analysis__radiograph_id", "doctor_id", "kind", "label", "region")
@@ -86,7 +96,7 @@ def reviews_source() -> Source:
     for same in images.values():
         people.join(*(radiograph.patient_id for radiograph in same))
 
-    source = Source("reviews", TERMS, [], _read, dropped=Counter())
+    source = Source(KIND, TERMS, [], _read, dropped=+Counter(no_consent=refused))
     for same in images.values():
         labels = {label for each in same for label in verdicts[each.pk].values()}
         if len(labels) > 1:

@@ -16,7 +16,19 @@ class PatientAdmin(PatientDataAdmin):
 
     list_display = ("identifier", "owner", "sex", "birth_date", "created_at")
     list_select_related = ("owner",)
+    list_filter = ("training_consent",)
     search_fields = ("identifier__startswith", "owner__email__exact")
     search_help_text = _("Beginning of the identifier, or the doctor's whole e-mail address.")
-    fields = ("id", "identifier", "owner", "sex", "birth_date", "created_at", "updated_at")
+    fields = (
+        "id",
+        "identifier",
+        "owner",
+        "sex",
+        "birth_date",
+        "training_consent",
+        "consent_at",
+        "consent_by",
+        "created_at",
+        "updated_at",
+    )
     ordering = ("-created_at", "-pk")

@@ -30,11 +30,11 @@ class DateInput(forms.DateInput):
 
 
 class PatientForm(forms.ModelForm):
-    """Identifier, sex and birth date of one patient."""
+    """Identifier, sex and birth date of one patient, and the consent to training."""
 
     class Meta:
         model = Patient
-        fields = ["identifier", "sex", "birth_date"]
+        fields = ["identifier", "sex", "birth_date", "training_consent"]
         widgets = {
             "identifier": forms.TextInput(
                 attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
@@ -43,12 +43,18 @@ class PatientForm(forms.ModelForm):
         }
         help_texts = {
             "identifier": _("The number by which your own records know the patient. Not a name."),
+            "training_consent": _(
+                "Whether the patient allows the radiographs to be used, without identity, to train "
+                "and test models. Only where it is given are they."
+            ),
         }
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["sex"].choices = [("", _("Choose…")), *Patient.Sex.choices]
         self.fields["birth_date"].input_formats = DATE_FORMATS
+        # Left out, it stays as it is: not known, for a new patient.
+        self.fields["training_consent"].required = False
 
     def _post_clean(self) -> None:
         """The service validates the row; the form only parses."""

@@ -33,6 +33,9 @@ class Patient(models.Model):
       is unique for one owner and never leaves the database (no log, URL or file has it).
     - No name is kept: nothing here needs one.
     - Belongs to one doctor, the ``owner``.
+    - ``training_consent``: whether the patient allows that radiographs train a model, since
+      when it stands so (``consent_at``) and who recorded it (``consent_by``). Only ``given``
+      allows it. The record of access has every change.
     """
 
     class Sex(models.TextChoices):
@@ -41,6 +44,13 @@ class Patient(models.Model):
         FEMALE = "F", _("female")
         MALE = "M", _("male")
         OTHER = "O", _("other")
+
+    class Consent(models.TextChoices):
+        """Consent to the use of radiographs for training, GDPR article 7."""
+
+        UNKNOWN = "unknown", _("not known: not used")
+        GIVEN = "given", _("given")
+        WITHDRAWN = "withdrawn", _("withdrawn")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(
@@ -61,6 +71,21 @@ class Patient(models.Model):
     )
     sex = models.CharField(_("sex"), max_length=1, choices=Sex.choices)
     birth_date = models.DateField(_("birth date"))
+    training_consent = models.CharField(
+        _("consent to use for training"),
+        max_length=16,
+        choices=Consent.choices,
+        default=Consent.UNKNOWN,
+    )
+    consent_at = models.DateTimeField(_("consent recorded at"), null=True, editable=False)
+    consent_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("consent recorded by"),
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 

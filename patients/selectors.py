@@ -26,7 +26,7 @@ def patients_list(user) -> QuerySet[Patient]:
 
 def patient_get(user, pk) -> Patient:
     """One patient that ``user`` may see; ``Patient.DoesNotExist`` for all others."""
-    return Patient.objects.visible_to(user).get(pk=pk)
+    return Patient.objects.visible_to(user).select_related("consent_by").get(pk=pk)
 
 
 def patient_find(user, key) -> Patient | None:

@@ -29,9 +29,11 @@ def identifier_normalize(identifier: str) -> str:
 
 @transaction.atomic
 def patient_create(
-    *, owner, identifier: str, sex: str, birth_date: dt.date, request=None
+    *, owner, identifier: str, sex: str, birth_date: dt.date, training_consent="", request=None
 ) -> Patient:
     """Make a patient of ``owner`` and record who did (``request`` only feeds the record).
+
+    ``training_consent``: see :class:`Patient`; not known unless given.
 
     Raises the coded errors of :mod:`patients.errors`, and ``ValidationError`` for a field
     that its own validators refuse.
@@ -42,8 +44,11 @@ def patient_create(
         sex=sex,
         birth_date=birth_date,
     )
+    changed = _consent(patient, training_consent, owner)
     _save(patient)
     access_record(actor=owner, action="create", obj=patient, request=request)
+    if changed:
+        _consent_record(patient, owner, request)
     return patient
 
 
@@ -63,7 +68,7 @@ def patient_known(*, owner, identifier: str, sex: str, birth_date: dt.date) -> P
 
 
 def patient_get_or_create(
-    *, owner, identifier: str, sex: str, birth_date: dt.date, request=None
+    *, owner, identifier: str, sex: str, birth_date: dt.date, training_consent="", request=None
 ) -> Patient:
     """The patient whom ``owner`` knows by ``identifier``, made if there is none.
 
@@ -74,16 +79,26 @@ def patient_get_or_create(
     if patient := patient_known(**who):
         return patient
     try:
-        return patient_create(**who, request=request)
+        return patient_create(**who, training_consent=training_consent, request=request)
     except PatientExistsError:  # made by another request meanwhile
         return patient_known(**who)
 
 
 @transaction.atomic
 def patient_update(
-    *, patient: Patient, by, identifier: str, sex: str, birth_date: dt.date, request=None
+    *,
+    patient: Patient,
+    by,
+    identifier: str,
+    sex: str,
+    birth_date: dt.date,
+    training_consent="",
+    request=None,
 ) -> Patient:
     """Correct what is known of a patient.
+
+    ``training_consent``: what the patient says now; by default it stays as it was. A change
+    is an event of its own in the record of access, with its reason (``consent_withdrawn``).
 
     Raises what :func:`patient_create` raises, and :class:`BirthDateAfterRadiographError` when
     a radiograph of the patient would be older than the patient.
@@ -93,9 +108,26 @@ def patient_update(
     patient.birth_date = birth_date
     if patient.radiographs.filter(acquired_on__lt=birth_date).exists():
         raise BirthDateAfterRadiographError
+    changed = _consent(patient, training_consent, by)
     _save(patient)
     access_record(actor=by, action="update", obj=patient, request=request)
+    if changed:
+        _consent_record(patient, by, request)
     return patient
+
+
+def _consent(patient: Patient, consent: str, by) -> bool:
+    """Set what the patient says of training, when and to whom; whether it changed."""
+    if consent in ("", patient.training_consent):
+        return False
+    patient.training_consent = consent
+    patient.consent_at, patient.consent_by = timezone.now(), by
+    return True
+
+
+def _consent_record(patient: Patient, by, request) -> None:
+    reason = f"consent_{patient.training_consent}"
+    access_record(actor=by, action="update", obj=patient, reason=reason, request=request)
 
 
 def _save(patient: Patient) -> None:

@@ -220,9 +220,7 @@ def _judgements(reviews: Sequence[Review]) -> list[dict]:
         {
             "verdict": _verdict(review),
             "by": f"{review.doctor}, {_moment(review.created_at)}",
-            "lines": _lines(
-                "\n".join([*_remarks(review, numbers.get(review.pk)), review.comment])
-            ),
+            "lines": _lines("\n".join([*_remarks(review, numbers.get(review.pk)), review.comment])),
         }
         for review in reviews
     ]

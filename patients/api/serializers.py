@@ -42,7 +42,16 @@ class PatientSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Patient
-        fields = ["id", "identifier", "sex", "birth_date", "created_at", "updated_at"]
+        fields = [
+            "id",
+            "identifier",
+            "sex",
+            "birth_date",
+            "training_consent",
+            "consent_at",
+            "created_at",
+            "updated_at",
+        ]
         read_only_fields = fields
 
 
@@ -52,6 +61,11 @@ class PatientInputSerializer(StrictSerializer):
     identifier = IdentifierField()
     sex = StrictChoiceField(choices=Patient.Sex.choices, help_text="DICOM (0010,0040).")
     birth_date = StrictDateField()
+    training_consent = StrictChoiceField(
+        choices=Patient.Consent.choices,
+        required=False,
+        help_text="Whether the patient allows use for training; left out, it stays as it is.",
+    )
 
 
 class PatientSearchSerializer(StrictSerializer):

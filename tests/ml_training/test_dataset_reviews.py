@@ -9,8 +9,10 @@ from django.db.models import F
 
 from inference.models import Review
 from ml_training.dataset_build import build_dataset
-from ml_training.sources_reviews import pseudonym, reviews_source
+from ml_training.sources_reviews import pseudonym, reviews_source, usable_radiographs
 from operations.models import AccessEvent
+from patients.models import Patient
+from patients.services import patient_update
 from radiology.models import Radiograph
 from tests.accounts.factories import AdminFactory, DoctorFactory
 from tests.inference.factories import AnalysisFactory
@@ -20,7 +22,8 @@ from tests.radiology.factories import RadiographFactory
 pytestmark = pytest.mark.django_db
 
 
-def review(radiograph, label, *, doctor=None, analysis=None) -> Review:
+def review(radiograph, label, *, doctor=None, analysis=None, consent="given") -> Review:
+    Patient.objects.filter(pk=radiograph.patient_id).update(training_consent=consent)
     analysis = analysis or radiograph.analyses.filter(is_current=True).first()
     analysis = analysis or AnalysisFactory(radiograph=radiograph)
     return Review.objects.create(
@@ -191,13 +194,13 @@ def test_great_ages_are_not_told():
     assert [case.age for case in reviews_source().cases] == ["90"]
 
 
-def test_says_that_nobody_consented(tmp_path):
+def test_says_what_was_asked_of_patients(tmp_path):
     review(RadiographFactory(), "normal")
 
     build_dataset(reviews_source(), tmp_path / "out")
 
     facts = json.loads((tmp_path / "out" / "dataset.json").read_text())
-    assert facts["consent"].startswith("No patient's consent is recorded")
+    assert facts["consent"].startswith("Only radiographs of patients whose consent")
     assert facts["consent"] in facts["notes"]
 
 
@@ -220,8 +223,9 @@ def test_reads_many_reviews_with_few_queries(django_assert_num_queries):
         review(RadiographFactory(), "normal")
     assert Review.objects.filter(label=F("analysis__label")).count() == 0
 
-    # The judgements, the radiographs with their patients, the record of the access.
-    with django_assert_num_queries(3):
+    # What patients do not allow, the judgements, the radiographs with their patients, the
+    # record of the access.
+    with django_assert_num_queries(4):
         reviews_source()
 
 
@@ -253,3 +257,105 @@ def test_where_doctors_disagree_a_decision_counts():
         is_current=None,
     )
     assert labels() == {name_of(radiograph): "normal"}
+
+
+@pytest.mark.parametrize("consent", ["unknown", "withdrawn"])
+def test_only_who_gave_consent_is_in_a_dataset(consent):
+    allowed, other = RadiographFactory(), RadiographFactory()
+    review(allowed, "normal")
+    review(other, "normal", consent=consent)
+
+    source = reviews_source()
+
+    assert [case.image_id for case in source.cases] == [name_of(allowed)]
+    assert source.dropped == {"no_consent": 1}
+
+
+def test_a_patient_who_was_never_asked_is_in_none():
+    radiograph = RadiographFactory()
+    assert radiograph.patient.training_consent == "unknown"
+    assert list(usable_radiographs()) == []
+
+
+def test_withdrawn_before_one_doctor_is_withdrawn_before_all():
+    first, second, other = (RadiographFactory() for _number in range(3))
+    further = RadiographFactory(patient=second.patient)
+    same_pixels(first, second)
+    for radiograph in (second, further, other):
+        review(radiograph, "normal")
+    # Nobody has judged the other doctor's copy.
+    Patient.objects.filter(pk=first.patient_id).update(training_consent="withdrawn")
+
+    assert set(labels()) == {name_of(other)}
+
+
+def withdraw(patient) -> None:
+    patient_update(
+        patient=patient,
+        by=patient.owner,
+        identifier=patient.identifier,
+        sex=patient.sex,
+        birth_date=patient.birth_date,
+        training_consent="withdrawn",
+    )
+
+
+def test_withdrawn_is_out_of_every_later_dataset_and_named_in_an_earlier_one(tmp_path, capsys):
+    radiographs = [RadiographFactory(rows=200 + number) for number in range(5)]
+    for radiograph in radiographs:
+        review(radiograph, "normal")
+    before, after = tmp_path / "before", tmp_path / "after"
+    call_command("dataset", "build", "--reviews", "--out", str(before), verbosity=0)
+    call_command("dataset", "consents", str(before))
+    assert "every image may be used" in capsys.readouterr().out
+
+    withdrawn, erased, *_kept = radiographs
+    gone = name_of(erased)
+    withdraw(Patient.objects.get(pk=withdrawn.patient_id))
+    Review.objects.filter(analysis__radiograph=erased).delete()
+    erased.analyses.all().delete()
+    erased.delete()
+    with pytest.raises(CommandError, match="2 images must be dropped"):
+        call_command("dataset", "consents", str(before))
+    told = capsys.readouterr().out
+    assert f"drop: {name_of(withdrawn)} images/{name_of(withdrawn)}.png no_consent" in told
+    assert f"drop: {gone} images/{gone}.png not_known" in told
+    assert told.count("drop:") == 2
+
+    call_command("dataset", "build", "--reviews", "--out", str(after), verbosity=0)
+    index = (after / "index.csv").read_text()
+    assert name_of(withdrawn) not in index
+    assert gone not in index
+    assert len(list((after / "images").iterdir())) == 3
+
+
+def test_a_build_that_is_taken_up_forgets_who_withdrew_meanwhile(tmp_path):
+    radiographs = [RadiographFactory(rows=200 + number) for number in range(4)]
+    for radiograph in radiographs:
+        review(radiograph, "normal")
+
+    def killed(records, _total):
+        for number, record in enumerate(records):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield record
+
+    with pytest.raises(KeyboardInterrupt):
+        build_dataset(reviews_source(), tmp_path / "out", progress=killed)
+    partial = tmp_path / "out.partial" / "images"
+    written = {path.stem for path in partial.iterdir()}
+    withdrawn = next(each for each in radiographs if name_of(each) in written)
+    withdraw(Patient.objects.get(pk=withdrawn.patient_id))
+
+    build_dataset(reviews_source(), tmp_path / "out")
+
+    assert name_of(withdrawn) not in {path.stem for path in (tmp_path / "out/images").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"), [("{}", "dataset_damaged"), ('{"source": "index"}', "dataset_source")]
+)
+def test_only_a_dataset_from_reviews_can_be_compared_with_consents(tmp_path, facts, code):
+    (tmp_path / "dataset.json").write_text(facts)
+    with pytest.raises(CommandError, match=code):
+        call_command("dataset", "consents", str(tmp_path))

@@ -18,7 +18,10 @@ from pneumoniapp.errors import RetriableError
 
 
 class Command(LaboratoryCommand):
-    help = "Build a dataset of labelled radiographs, check one, or write a report about one."
+    help = (
+        "Build a dataset of labelled radiographs, check one, find what patients do not allow (any "
+        "more), or write a report about one."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -61,6 +64,10 @@ class Command(LaboratoryCommand):
         build.add_argument("--workers", type=int, help="threads (default: one a core)")
         check = actions.add_parser("check", help="compare a dataset with its checksums and counts")
         check.add_argument("folder", type=Path)
+        consents = actions.add_parser(
+            "consents", help="list the images whose patients do not allow their use (any more)"
+        )
+        consents.add_argument("folder", type=Path, help="a dataset built with --reviews")
         report = actions.add_parser("report", help="one HTML file that shows what is in a dataset")
         report.add_argument("dataset", type=Path, help="a dataset folder or an index CSV")
         report.add_argument("--out", type=Path, required=True, metavar="HTML")
@@ -130,6 +137,17 @@ class Command(LaboratoryCommand):
         facts = check_dataset(folder, report=self.stderr.write, progress=self.progress)
         self.summary(facts)
         self.stdout.write("every checksum, split and count holds")
+
+    def consents(self, *, folder: Path, **_options) -> None:
+        from ml_training.consents import images_to_drop
+
+        dropped = 0
+        for row, reason in images_to_drop(folder):
+            dropped += 1
+            self.stdout.write(f"drop: {row['image_id']} {row['file']} {reason}")
+        if dropped:
+            raise CommandError(f"{dropped} images must be dropped: build the dataset anew.")
+        self.stdout.write("every image may be used")
 
     def report(self, *, dataset: Path, out: Path, language: str, **_options) -> None:
         from ml_training.data_report import write_report
