@@ -36,6 +36,7 @@ from .tables import LookupTable, first_table
 
 if TYPE_CHECKING:
     from .header import Inspection
+    from .pixels import PixelModule
 
 # This program as a writer of DICOM files (PS3.10, 7.1): made from its name, so it stays.
 IMPLEMENTATION_CLASS_UID = f"2.25.{uuid.uuid5(uuid.NAMESPACE_DNS, 'pneumoniapp').int}"
@@ -119,8 +120,9 @@ def write_deidentified(inspection: Inspection, out: BinaryIO) -> None:
     """Write the DICOM Part 10 file to store for an accepted file.
 
     The pixels are those received, but for the comment and application segments of a
-    compressed stream and whatever trails it. A deflated data set is written inflated. Pixels
-    that aren't compressed are copied piece by piece. Raises ``MalformedError``.
+    compressed stream, whatever trails it, and the bits above Bits Stored of uncompressed
+    pixels, where overlays were kept (PS3.5, 8.1.2). A deflated data set is written inflated.
+    Pixels that aren't compressed are copied piece by piece. Raises ``MalformedError``.
     """
     syntax = inspection.structure.transfer_syntax
     if syntax == DeflatedExplicitVRLittleEndian:
@@ -243,8 +245,26 @@ def _write_native(inspection: Inspection, syntax: str, out: BinaryIO) -> None:
         out.write(b"OW\0\0" if inspection.module.bits_allocated > 8 else b"OB\0\0")
     out.write(struct.pack(f"{order}L", pixels.length + padding))
     for piece in pixels.source.chunks(pixels.start, pixels.length):
-        out.write(piece)
+        out.write(_without_spare_bits(piece, inspection.module, little=order == "<"))
     out.write(b"\0" * padding)
+
+
+def _without_spare_bits(piece: bytes, module: PixelModule, *, little: bool) -> bytes:
+    """Whole cells of pixels, with the bits above Bits Stored as the sign has them, or zero.
+
+    All cells at once, as one long number, which takes some milliseconds a MiB.
+    """
+    spare = module.bits_allocated - module.bits_stored
+    if spare <= 0:
+        return piece
+    order = "little" if little else "big"
+    size = module.bits_allocated // 8
+    ones = int.from_bytes((1).to_bytes(size, order) * (len(piece) // size), order)
+    values = int.from_bytes(piece, order) & ones * ((1 << module.bits_stored) - 1)
+    if module.signed:
+        signs = values >> (module.bits_stored - 1) & ones
+        values |= signs * (((1 << spare) - 1) << module.bits_stored)
+    return values.to_bytes(len(piece), order)
 
 
 def _write_stream(inspection: Inspection, out: BinaryIO) -> None:
