@@ -15,6 +15,8 @@ from pneumoniapp.errors import CodedError
 from . import services
 from .access import admin_login
 from .models import Doctor
+from .verification.admin import VerificationPages
+from .verification.services import doctor_suspend, doctor_verify
 
 # The login of the admin is the one of the pages, with its limits.
 admin.site.login = admin_login
@@ -28,8 +30,8 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(Doctor)
-class DoctorAdmin(admin.ModelAdmin):
-    """Doctors and administrators; verification is moved by the actions alone."""
+class DoctorAdmin(VerificationPages, admin.ModelAdmin):
+    """Doctors and administrators; verification is moved by the actions and on a page of its own."""
 
     list_display = (
         "last_name",
@@ -54,6 +56,7 @@ class DoctorAdmin(admin.ModelAdmin):
         "verification",
         "verified_at",
         "verified_by",
+        "verified_until",
         "email_confirmed",
         "date_joined",
         "last_login",
@@ -63,7 +66,15 @@ class DoctorAdmin(admin.ModelAdmin):
         (None, {"fields": person}),
         (
             _("Verification"),
-            {"fields": ("verification", "verified_at", "verified_by", "email_confirmed")},
+            {
+                "fields": (
+                    "verification",
+                    "verified_at",
+                    "verified_by",
+                    "verified_until",
+                    "email_confirmed",
+                )
+            },
         ),
         (_("Rights"), {"fields": ("is_active", *RIGHTS)}),
         (_("Dates"), {"fields": ("date_joined", "last_login")}),
@@ -119,11 +130,11 @@ class DoctorAdmin(admin.ModelAdmin):
 
     @admin.action(description=_("Verify the selected doctors"), permissions=["change"])
     def verify(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
-        self._each(request, queryset, services.doctor_verify)
+        self._each(request, queryset, doctor_verify)
 
     @admin.action(description=_("Suspend the selected doctors"), permissions=["change"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
-        self._each(request, queryset, services.doctor_suspend)
+        self._each(request, queryset, doctor_suspend)
 
     @admin.action(
         description=_("End every session and token of the selected accounts"),

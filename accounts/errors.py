@@ -41,6 +41,51 @@ class AccountSuspendedError(PermanentError):
     sentence = _("This account is suspended.")
 
 
+class AccountRefusedError(PermanentError):
+    code = "account_refused"
+    status = 403
+    sentence = _("The verification of this account was refused.")
+
+
+class AccountExpiredError(PermanentError):
+    code = "account_expired"
+    status = 403
+    sentence = _("The verification of this account has ended and must be renewed.")
+
+
+class VerificationStateError(PermanentError):
+    code = "verification_state"
+    status = 409
+    sentence = _("This account is not in a state in which that can be done.")
+
+
+class VerificationReasonMissingError(PermanentError):
+    code = "verification_reason_missing"
+    status = 422
+    sentence = _("Say why: the doctor reads it.")
+
+
+class ProofKindError(PermanentError):
+    code = "proof_kind"
+    status = 422
+    sentence = _("Send a PDF document, or a picture (JPEG or PNG).")
+
+
+class ProofTooLargeError(PermanentError):
+    code = "proof_too_large"
+    status = 413
+    sentence = _("The document is larger than %(mebibytes)s MiB.")
+
+
+class DirectoryFileError(PermanentError):
+    code = "directory_file"
+    status = 422
+    sentence = _(
+        "This file is no directory: it needs a heading with the columns registration_number, "
+        "last_name and first_name (or those of the Annuaire santé), and UTF-8 text."
+    )
+
+
 class NotADoctorError(PermanentError):
     code = "not_a_doctor"
     status = 403

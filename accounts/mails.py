@@ -40,14 +40,17 @@ def mail_send(*, template: str, to: Iterable[str], language: str, context: dict)
     transaction.on_commit(send)
 
 
-def mail_doctor(*, template: str, doctor: Doctor, request=None, path: str = "/") -> None:
+def mail_doctor(
+    *, template: str, doctor: Doctor, request=None, path: str = "/", context: dict | None = None
+) -> None:
     """Write to one doctor in their language; ``path`` is linked where a request tells the host."""
     link = request.build_absolute_uri(path) if request else ""
     mail_send(
         template=template,
         to=[doctor.email],
         language=doctor.language,
-        context={"doctor": doctor, "link": link, "contact": settings.CONTACT_EMAIL},
+        context={"doctor": doctor, "link": link, "contact": settings.CONTACT_EMAIL}
+        | (context or {}),
     )
 
 

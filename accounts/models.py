@@ -16,6 +16,22 @@ from .validators import (
     validate_person_name,
     validate_registration_number,
 )
+from .verification.models import (
+    DirectoryEdition,
+    DirectoryPerson,
+    RegistrationProof,
+    Verification,
+    VerificationStep,
+)
+
+__all__ = [
+    "DirectoryEdition",
+    "DirectoryPerson",
+    "Doctor",
+    "RegistrationProof",
+    "Verification",
+    "VerificationStep",
+]
 
 
 class DoctorManager(BaseUserManager):
@@ -52,7 +68,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
 
     - Signs in by ``email`` (unique, lower case).
     - A doctor has a unique official ``registration_number``; an administrator has none.
-    - ``verification`` is moved by administrators alone, through ``accounts.services``.
+    - ``verification`` is moved by ``accounts.verification.services`` alone; it holds up to
+      and with the day ``verified_until``, where there is one.
     - Whether a doctor may work with patients is :attr:`may_practise`, nothing else.
     - ``mailed_until`` is up to when uploads have been told of by mail.
     - ``read_first`` keeps readings from the doctor until they have judged; it was turned on
@@ -60,10 +77,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     - Counting ``session_generation`` up ends every session of the account at once.
     """
 
-    class Verification(models.TextChoices):
-        PENDING = "pending", _("pending")
-        VERIFIED = "verified", _("verified")
-        SUSPENDED = "suspended", _("suspended")
+    Verification = Verification
 
     email = models.EmailField(
         _("e-mail address"),
@@ -105,6 +119,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
         on_delete=models.SET_NULL,
         related_name="+",
     )
+    verified_until = models.DateField(_("verified until"), null=True, blank=True)
+    expiry_told = models.BooleanField(default=False, editable=False)
     language = models.CharField(
         _("language"), max_length=8, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
     )
@@ -177,4 +193,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
             return False
         if self.verification == self.Verification.PENDING:
             return not settings.DOCTOR_VERIFICATION_REQUIRED
-        return self.verification == self.Verification.VERIFIED
+        return self.verification == self.Verification.VERIFIED and not self.term_is_over
+
+    @property
+    def term_is_over(self) -> bool:
+        return bool(self.verified_until) and self.verified_until < timezone.localdate()

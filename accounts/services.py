@@ -14,9 +14,9 @@ from knox.models import AuthToken
 
 from operations.services import access_record
 
-from .errors import NotADoctorError
-from .mails import mail_administrators, mail_doctor
-from .models import Doctor
+from .mails import mail_doctor
+from .models import Doctor, VerificationStep
+from .verification.services import term_end
 
 EDITABLE = frozenset(
     {
@@ -76,8 +76,11 @@ def doctor_invite(*, doctor: Doctor, by: Doctor, request=None) -> None:
     if doctor.registration_number:
         doctor.verification = Doctor.Verification.VERIFIED
         doctor.verified_at, doctor.verified_by = timezone.now(), by
+        doctor.verified_until = term_end()
     doctor.full_clean()
     doctor.save()
+    if doctor.registration_number:
+        VerificationStep.objects.create(doctor=doctor, state=doctor.verification, by=by)
     EmailAddress.objects.create(user=doctor, email=doctor.email, primary=True, verified=True)
     access_record(actor=by, action="create", obj=doctor, request=request)
     mail_doctor(
@@ -108,7 +111,7 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
         EmailAddress.objects.filter(user=doctor).delete()
         EmailAddress.objects.create(user=doctor, email=doctor.email, primary=True, verified=False)
     if doctor.email != old_email or not doctor.is_active:
-        _end_access(doctor)
+        access_end(doctor)
     access_record(actor=by, action="update", obj=doctor, request=request)
     return doctor
 
@@ -127,56 +130,10 @@ def doctor_language_set(*, doctor: Doctor, language: str) -> None:
 
 
 @transaction.atomic
-def doctor_verify(*, doctor: Doctor, by: Doctor, request=None) -> Doctor:
-    """Let a pending or suspended doctor practise, and tell them.
-
-    A doctor who is verified already stays as they are. Raises :exc:`NotADoctorError` for
-    an account without a registration number.
-    """
-    doctor = _doctor_locked(doctor)
-    if doctor.verification == Doctor.Verification.VERIFIED:
-        return doctor
-    doctor.verification = Doctor.Verification.VERIFIED
-    doctor.verified_at, doctor.verified_by = timezone.now(), by
-    doctor.save(update_fields=["verification", "verified_at", "verified_by"])
-    access_record(actor=by, action="update", obj=doctor, request=request)
-    mail_doctor(template="verified", doctor=doctor, request=request)
-    return doctor
-
-
-@transaction.atomic
-def doctor_suspend(*, doctor: Doctor, by: Doctor, request=None) -> Doctor:
-    """Keep a doctor from working with patients from this moment on, and tell them.
-
-    Every session and token ends. The doctor may log in again, to the page that says why
-    there is nothing to see. Raises :exc:`NotADoctorError` as :func:`doctor_verify` does.
-    """
-    doctor = _doctor_locked(doctor)
-    if doctor.verification == Doctor.Verification.SUSPENDED:
-        return doctor
-    doctor.verification = Doctor.Verification.SUSPENDED
-    doctor.verified_at = doctor.verified_by = None
-    doctor.save(update_fields=["verification", "verified_at", "verified_by"])
-    _end_access(doctor)
-    access_record(actor=by, action="update", obj=doctor, request=request)
-    mail_doctor(template="suspended", doctor=doctor, request=request)
-    return doctor
-
-
-@transaction.atomic
 def doctor_access_end(*, doctor: Doctor, by: Doctor, request=None) -> None:
     """End every session and token of an account, as after a stolen computer."""
-    _end_access(doctor)
+    access_end(doctor)
     access_record(actor=by, action="update", obj=doctor, request=request)
-
-
-def doctor_email_confirmed(*, doctor: Doctor, request) -> None:
-    """Tell the administrators that a doctor waits for them, once the address is proven."""
-    waits = doctor.verification == Doctor.Verification.PENDING and doctor.registration_number
-    if not waits or not settings.DOCTOR_VERIFICATION_REQUIRED:
-        return
-    path = f"{reverse('admin:accounts_doctor_changelist')}?verification__exact=pending"
-    mail_administrators(template="waiting", link=request.build_absolute_uri(path))
 
 
 @transaction.atomic
@@ -204,13 +161,7 @@ def unconfirmed_delete() -> int:
     return len(keys)
 
 
-def _doctor_locked(doctor: Doctor) -> Doctor:
-    doctor = Doctor.objects.select_for_update().get(pk=doctor.pk)
-    if not doctor.registration_number:
-        raise NotADoctorError
-    return doctor
-
-
-def _end_access(doctor: Doctor) -> None:
+def access_end(doctor: Doctor) -> None:
+    """End every session and token of an account; the caller records why."""
     Doctor.objects.filter(pk=doctor.pk).update(session_generation=F("session_generation") + 1)
     AuthToken.objects.filter(user=doctor).delete()

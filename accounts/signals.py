@@ -4,12 +4,12 @@ from allauth.account.signals import email_confirmed, password_reset
 from django.dispatch import receiver
 from knox.models import AuthToken
 
-from .services import doctor_email_confirmed
+from .verification.services import doctor_waits
 
 
 @receiver(email_confirmed)
-def administrators_hear_of_waiting_doctor(sender, request, email_address, **kwargs) -> None:
-    doctor_email_confirmed(doctor=email_address.user, request=request)
+def confirmed_doctor_waits(sender, request, email_address, **kwargs) -> None:
+    doctor_waits(doctor=email_address.user, request=request)
 
 
 @receiver(password_reset)

@@ -3,6 +3,8 @@
 from pneumoniapp.tasks import idempotent_task
 
 from . import services, tokens
+from .verification.proofs import proofs_sweep
+from .verification.services import verifications_expire
 
 
 @idempotent_task(queue="default")
@@ -10,3 +12,10 @@ def purge() -> None:
     """Delete sign-ups that nobody confirmed and tokens that have ended."""
     services.unconfirmed_delete()
     tokens.expired_delete()
+    proofs_sweep()
+
+
+@idempotent_task(queue="default")
+def expire_verifications() -> None:
+    """End the terms that are over, and tell whose term ends soon."""
+    verifications_expire()

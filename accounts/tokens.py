@@ -15,8 +15,10 @@ from knox.models import AuthToken
 from operations.services import access_record
 
 from .errors import (
+    AccountExpiredError,
     AccountInactiveError,
     AccountPendingError,
+    AccountRefusedError,
     AccountSuspendedError,
     EmailNotConfirmedError,
     InvalidCredentialsError,
@@ -29,6 +31,12 @@ from .validators import email_normalize
 
 # How many characters of a token are shown again, so that its owner knows it.
 HINT_LENGTH = 8
+WHY_NOT = {
+    Doctor.Verification.PENDING: AccountPendingError,
+    Doctor.Verification.REFUSED: AccountRefusedError,
+    Doctor.Verification.SUSPENDED: AccountSuspendedError,
+    Doctor.Verification.EXPIRED: AccountExpiredError,
+}
 
 
 def practice_check(doctor: Doctor) -> None:
@@ -37,10 +45,10 @@ def practice_check(doctor: Doctor) -> None:
         raise AccountInactiveError
     if doctor.is_staff or not doctor.registration_number:
         raise NotADoctorError
-    if doctor.verification == Doctor.Verification.SUSPENDED:
-        raise AccountSuspendedError
-    if not doctor.may_practise:
-        raise AccountPendingError
+    if doctor.may_practise:
+        return
+    state = Doctor.Verification.EXPIRED if doctor.term_is_over else doctor.verification
+    raise WHY_NOT[state]
 
 
 def credentials_check(*, request: HttpRequest, email: str, password: str) -> Doctor:

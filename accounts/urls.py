@@ -1,12 +1,15 @@
 from django.urls import path
 
 from . import views
+from .verification import views as verification
 
 app_name = "accounts"
 
 urlpatterns = [
     path("", views.account, name="account"),
-    path("waiting/", views.waiting, name="waiting"),
+    path("waiting/", verification.waiting, name="waiting"),
+    path("waiting/proof/", verification.proof, name="proof"),
+    path("waiting/apply/", verification.apply, name="apply"),
     path("tokens/", views.token_new, name="token_new"),
     path("tokens/revoke/", views.token_end, name="token_end"),
 ]

@@ -14,11 +14,10 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views import i18n
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from pneumoniapp.errors import CodedError
 
-from .access import home_url
 from .forms import ProfileForm
 from .models import Doctor
 from .services import doctor_language_set, doctor_update
@@ -104,16 +103,6 @@ def token_end(request: HttpRequest) -> HttpResponse:
     token_revoke(token=token, by=request.user, request=request)
     messages.success(request, _("The token has been revoked."))
     return redirect("accounts:account")
-
-
-@never_cache
-@login_required
-@require_safe
-def waiting(request: HttpRequest) -> HttpResponse:
-    """Why this account can't work with patients yet, or any more."""
-    if request.user.is_staff or request.user.may_practise:
-        return redirect(home_url(request.user))
-    return render(request, "accounts/waiting.html", {"contact": settings.CONTACT_EMAIL})
 
 
 def language_set(request: HttpRequest) -> HttpResponse:

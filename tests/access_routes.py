@@ -136,6 +136,16 @@ PAGES = [
         HOME | {"anonymous": "login", "pending": 200, "suspended": 200},
     ),
     Route(
+        "accounts:proof",
+        "POST",
+        HOME | {"anonymous": "login", "pending": 422, "suspended": 422},
+    ),
+    Route(
+        "accounts:apply",
+        "POST",
+        HOME | {"anonymous": "login", "pending": 422, "suspended": 422},
+    ),
+    Route(
         "accounts:token_new",
         "POST",
         dict.fromkeys(ROLES, "onward") | {"anonymous": "login", "owner": 201, "other": 201},

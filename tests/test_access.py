@@ -250,6 +250,7 @@ def admin_url(name: str, world) -> str:
     arguments = {
         "object_id": str(objects[key].pk if key in objects else 1),
         "content_type_id": "1",
+        "pk": objects[key].pk if key in objects else 1,
         "app_label": "patients",
         "url": "nowhere/",
     }

@@ -192,6 +192,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(hours=1),
         "options": {"queue": "default", "expires": 3600},
     },
+    "expire-verifications": {
+        "task": "accounts.tasks.expire_verifications",
+        "schedule": timedelta(hours=6),
+        "options": {"queue": "default"},
+    },
     "purge-accounts": {
         "task": "accounts.tasks.purge",
         "schedule": timedelta(hours=6),
@@ -215,6 +220,13 @@ REGISTRATION_NUMBER_VALIDATOR = env.str(
     "REGISTRATION_NUMBER_VALIDATOR", default="accounts.validators.validate_rpps"
 )
 DOCTOR_VERIFICATION_REQUIRED = env.bool("DOCTOR_VERIFICATION_REQUIRED", default=True)
+# For how many days an administrator's word that a doctor is registered holds; 0: for ever.
+DOCTOR_VERIFICATION_DAYS = env.int("DOCTOR_VERIFICATION_DAYS", default=365)
+# The class that looks a registration number up (accounts.verification.directory.Directory).
+DOCTOR_DIRECTORY = env.str(
+    "DOCTOR_DIRECTORY", default="accounts.verification.directory.ImportedDirectory"
+)
+PROOF_MAX_BYTES = env.int("PROOF_MAX_BYTES", default=5 * 1024 * 1024)
 
 # --- Accounts (docs/accounts.md) ----------------------------------------------------------
 LOGIN_URL = "account_login"

@@ -70,11 +70,13 @@ def test_sign_up_confirm_wait(client, django_capture_on_commit_callbacks):
     assert "waits for verification" in page.content.decode()
     assert doctor.registration_number in page.content.decode()
 
-    to_admin = mail.outbox[1]
+    to_doctor, to_admin = mail.outbox[1:]
+    assert to_doctor.to == ["new@example.org"]
+    assert "waits for verification" in to_doctor.subject
     assert to_admin.to == [admin.email]
     assert "verification__exact=pending" in to_admin.body
     assert "Élodie" not in to_admin.body
-    assert len(mail.outbox) == 2
+    assert len(mail.outbox) == 3
 
 
 class WatchedHasher(MD5PasswordHasher):
@@ -143,7 +145,7 @@ def test_administrators_of_the_settings_come_first(
     client.post(SIGNUP, typed())
     with django_capture_on_commit_callbacks(execute=True):
         client.post(link_in(mail.outbox[0]))
-    assert [m.to for m in mail.outbox[1:]] == [["one@example.org"], ["two@example.org"]]
+    assert [m.to for m in mail.outbox[2:]] == [["one@example.org"], ["two@example.org"]]
 
 
 MISTAKES = [

@@ -1,6 +1,6 @@
 """Verified, suspended, waiting: what an account may do, from one moment to the next."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -14,13 +14,16 @@ from knox.models import AuthToken
 from accounts import services
 from accounts.access import practising_doctor_required
 from accounts.errors import (
+    AccountExpiredError,
     AccountInactiveError,
     AccountPendingError,
+    AccountRefusedError,
     AccountSuspendedError,
     NotADoctorError,
 )
 from accounts.models import Doctor
 from accounts.tokens import practice_check
+from accounts.verification import services as verification
 from operations.models import AccessEvent
 
 from .factories import AdminFactory, DoctorFactory
@@ -52,6 +55,12 @@ CASES = [
     ({"verification": "pending"}, False, None),
     ({"verification": "suspended"}, True, AccountSuspendedError),
     ({"verification": "suspended"}, False, AccountSuspendedError),
+    ({"verification": "refused"}, True, AccountRefusedError),
+    ({"verification": "refused"}, False, AccountRefusedError),
+    ({"verification": "expired"}, True, AccountExpiredError),
+    ({"verification": "expired"}, False, AccountExpiredError),
+    ({"verification": "verified", "verified_until": date(2020, 1, 1)}, True, AccountExpiredError),
+    ({"verification": "verified", "verified_until": date(2999, 1, 1)}, True, None),
     ({"is_active": False}, True, AccountInactiveError),
     ({"is_active": False}, False, AccountInactiveError),
     ({"registration_number": None}, False, NotADoctorError),
@@ -78,7 +87,7 @@ def test_an_administrator_does_not_practise():
 @pytest.mark.parametrize("before", ["pending", "suspended"])
 def test_verify(by, now, before):
     doctor = DoctorFactory(verification=before, language="en")
-    now(services.doctor_verify, doctor=doctor, by=by)
+    now(verification.doctor_verify, doctor=doctor, by=by)
     doctor.refresh_from_db()
     assert doctor.may_practise
     assert doctor.verified_by == by
@@ -93,8 +102,8 @@ def test_verify(by, now, before):
 
 def test_verifying_twice_writes_one_mail_and_keeps_who_did_it(by, now):
     doctor = DoctorFactory(pending=True)
-    now(services.doctor_verify, doctor=doctor, by=by)
-    now(services.doctor_verify, doctor=doctor, by=AdminFactory())
+    now(verification.doctor_verify, doctor=doctor, by=by)
+    now(verification.doctor_verify, doctor=doctor, by=AdminFactory())
     doctor.refresh_from_db()
     assert doctor.verified_by == by
     assert len(mail.outbox) == 1
@@ -109,7 +118,7 @@ def test_suspend_ends_sessions_and_tokens_at_once(by, now, client_for):
     AuthToken.objects.create(user=other)
     assert client.get("/account/").status_code == 200
 
-    now(services.doctor_suspend, doctor=doctor, by=by)
+    now(verification.doctor_suspend, doctor=doctor, by=by)
     assert client.get("/account/").url.startswith("/accounts/login/")
     assert not AuthToken.objects.filter(user=doctor).exists()
     assert other_client.get("/account/").status_code == 200
@@ -126,20 +135,20 @@ def test_suspend_ends_sessions_and_tokens_at_once(by, now, client_for):
 def test_an_old_session_stays_dead_after_the_suspension(by, now, client_for):
     doctor = DoctorFactory()
     client = client_for(doctor)
-    now(services.doctor_suspend, doctor=doctor, by=by)
-    now(services.doctor_verify, doctor=doctor, by=by)
+    now(verification.doctor_suspend, doctor=doctor, by=by)
+    now(verification.doctor_verify, doctor=doctor, by=by)
     assert client.get("/account/").status_code == 302
 
 
 def test_suspending_twice_writes_one_mail(by, now):
     doctor = DoctorFactory()
     for _ in range(2):
-        now(services.doctor_suspend, doctor=doctor, by=by)
+        now(verification.doctor_suspend, doctor=doctor, by=by)
     assert len(mail.outbox) == 1
     assert AccessEvent.objects.count() == 1
 
 
-@pytest.mark.parametrize("service", [services.doctor_verify, services.doctor_suspend])
+@pytest.mark.parametrize("service", [verification.doctor_verify, verification.doctor_suspend])
 def test_an_account_without_a_number_is_no_doctors(by, service):
     with pytest.raises(NotADoctorError):
         service(doctor=AdminFactory(), by=by)
@@ -150,7 +159,7 @@ def test_a_mail_that_can_t_be_sent_undoes_nothing(by, now, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     doctor = DoctorFactory()
-    now(services.doctor_suspend, doctor=doctor, by=by)
+    now(verification.doctor_suspend, doctor=doctor, by=by)
     doctor.refresh_from_db()
     assert doctor.verification == "suspended"
 

@@ -165,6 +165,7 @@ WALK = [
     Stop("accounts:account"),
     Stop("accounts:account", state="token", then=new_token, status=201),
     Stop("accounts:waiting", "suspended"),
+    Stop("accounts:waiting", "refused"),
     Stop("inference:design", "admin"),
     Stop("inference:design", "admin", state="dialog", then=open_sample),
     Stop("patients:list"),

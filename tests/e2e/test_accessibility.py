@@ -128,6 +128,10 @@ def test_no_page_of_the_administration_breaks_a_rule(open_browser, world):
         if row.count():
             page.goto(row.get_attribute("href"))
             found += looked_at(page, f"{address}: a row")
+        verification = page.locator(".object-tools a[href$='verification/']")
+        if verification.count():
+            verification.click()
+            found += looked_at(page, f"{address}: verification")
     assert not found, "\n".join(found)
 
 

@@ -26,11 +26,11 @@ from inference.models import ModelVersion
 from tests.accounts.factories import AdminFactory, DoctorFactory, rpps
 base = 5_000_000 + Doctor.objects.count()
 made = {}
-for place, kind in enumerate(("doctor", "new", "suspended")):
+for place, kind in enumerate(("doctor", "new", "suspended", "refused")):
     made[kind] = DoctorFactory(
         email=f"{kind}{base}@example.org",
         registration_number=rpps(base + place),
-        suspended=kind == "suspended",
+        **({"verification": kind} if kind in Doctor.Verification.values else {}),
     ).email
 made["admin"] = AdminFactory(email=f"admin{base}@example.org").email
 token_create(doctor=Doctor.objects.get(email=made["doctor"]))
@@ -42,7 +42,7 @@ print("MADE", json.dumps(made))
 
 @dataclass
 class World:
-    """Addresses by role (``doctor``, ``new``, ``suspended``, ``admin``) and keys of objects."""
+    """Addresses by role (``doctor``, ``new``, ``suspended``, ``refused``, ``admin``) and keys."""
 
     stack: Stack
     emails: dict[str, str] = field(default_factory=dict)
