@@ -19,8 +19,11 @@ from django.db.migrations.recorder import MigrationRecorder
 from .repository import Repository
 
 # Of this very installation and moment: sessions end, the repository knows its backups, the
-# record of access was verified here, and an upload that is not finished is sent again.
+# record of access was verified here, and an upload that is not finished is sent again. The
+# directory of doctors is public, and imported again.
 LEFT_OUT = {
+    "accounts.directoryedition",
+    "accounts.directoryperson",
     "operations.auditcheck",
     "operations.backup",
     "operations.heartbeat",
