@@ -82,7 +82,7 @@ class DirectoryFileError(PermanentError):
     status = 422
     sentence = _(
         "This file is no directory: it needs a heading with the columns registration_number, "
-        "last_name and first_name (or those of the Annuaire santé), and UTF-8 text."
+        "last_name and first_name (or those of the French national extract), and UTF-8 text."
     )
 
 
