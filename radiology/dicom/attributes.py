@@ -18,14 +18,18 @@ from pydicom.tag import BaseTag
 
 from radiology.errors import ImpossibleDateError, InvalidUidError, MalformedError
 
-from .structure import Structure
+from .structure import Element, Structure
 
 # Values are checked here, by rules of our own; pydicom's warnings would only fill the log.
 config.settings.reading_validation_mode = config.IGNORE
 
 # Bytes. A look-up table has at most 65,536 entries of 16 bits (PS3.3, C.11.1.1).
 MAX_TEXT = 1024
-MAX_SEQUENCE = 4 * 65_536 * 2
+MAX_TABLES = 4 * 65_536 * 2
+MAX_CODES = 32 * 1024
+# A real sequence has an item or two. Each costs the parser a data set, however empty it is.
+MAX_ITEMS = 256
+ITEM_LITTLE, ITEM_BIG = b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"
 # PS3.5, 9.1, but leading zeros are let through: old equipment writes them.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _DATE = re.compile(r"[0-9]{8}|[0-9]{4}\.[0-9]{2}\.[0-9]{2}")
@@ -43,7 +47,8 @@ def wanted_elements(structure: Structure, keywords: frozenset[str]) -> Dataset:
     """The elements named by ``keywords``, as a pydicom data set that converts them on access.
 
     An element whose VR isn't the dictionary's, or longer than a value of it can be, is left
-    out: it can't be what its tag says.
+    out: it can't be what its tag says. Raises :class:`MalformedError` for a modality table of
+    that kind: without it the greys would be others.
     """
     found = {}
     for keyword in keywords:
@@ -53,19 +58,38 @@ def wanted_elements(structure: Structure, keywords: frozenset[str]) -> Dataset:
         allowed = dictionary_VR(element.tag).split(" or ")
         if element.vr and element.vr not in allowed:
             continue
-        if element.length > (MAX_SEQUENCE if "SQ" in allowed else MAX_TEXT):
+        value = _value(structure, element, "SQ" in allowed, _most(keyword, allowed))
+        if value is None:
+            if keyword == "ModalityLUTSequence":
+                raise MalformedError
             continue
         tag = BaseTag(element.tag)
         found[tag] = RawDataElement(
             tag,
             element.vr or None,
             element.length,
-            structure.source.read(element.value, element.length),
+            value,
             element.value,
             structure.implicit,
             structure.little,
         )
     return Dataset(dict(sorted(found.items())))
+
+
+def _most(keyword: str, allowed: list[str]) -> int:
+    """Bytes that a value can have."""
+    if "SQ" not in allowed:
+        return MAX_TEXT
+    return MAX_TABLES if keyword.endswith("LUTSequence") else MAX_CODES
+
+
+def _value(structure: Structure, element: Element, is_sequence: bool, most: int) -> bytes | None:
+    """The element's bytes, or ``None`` when they, or the items in them, are too many."""
+    if element.length > most:
+        return None
+    value = structure.source.read(element.value, element.length)
+    item = ITEM_LITTLE if structure.little else ITEM_BIG
+    return None if is_sequence and value.count(item) > MAX_ITEMS else value
 
 
 def value_of(dataset: Dataset, keyword: str):

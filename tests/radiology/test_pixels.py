@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import struct
+import time
 
 import imagecodecs
 import numpy as np
@@ -181,3 +183,50 @@ def test_comments_and_applications_are_cut_out_and_the_image_stays(syntax):
         JPEG2000Lossless: imagecodecs.jpeg2k_decode,
     }[syntax]
     np.testing.assert_array_equal(decode(clean), decode(stream))
+
+
+@pytest.mark.parametrize(
+    "syntax", [JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, HTJ2KLossless]
+)
+def test_a_second_picture_behind_the_first_is_cut_off(syntax):
+    first, second = (stream_of(dicom_bytes(transfer_syntax=syntax, seed=seed)) for seed in (1, 2))
+    both = first + second
+    assert without_comments(both, syntax, stream_facts(both, syntax)) == without_comments(
+        first, syntax, stream_facts(first, syntax)
+    )
+
+
+@pytest.mark.parametrize("piece", [b"\xff", b"\xff\xfe\0\2", b"\xff\xd0", b"\xff\x64\0\2"])
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEGLSLossless, JPEG2000Lossless])
+def test_markers_without_end_are_not_followed(syntax, piece):
+    """A file within the limit of size must not keep the web process for a quarter of a minute."""
+    stream = stream_of(dicom_bytes(transfer_syntax=syntax))
+    place = 4 + int.from_bytes(stream[4:6], "big") if syntax == JPEG2000Lossless else 2
+    swollen = stream[:place] + piece * (8_000_000 // len(piece)) + stream[place:]
+    began = time.process_time()
+    with pytest.raises((TruncatedError, UndecodableError)):
+        stream_facts(swollen, syntax)
+    assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, HTJ2KLossless])
+def test_tiles_must_be_there_and_of_the_length_that_they_say(syntax):
+    """OpenJPEG fills in missing tiles, and reads on over bytes that are left out."""
+    stream = stream_of(dicom_bytes(transfer_syntax=syntax))
+    body = stream_facts(stream, syntax).body
+    grid = struct.pack(">4L", 100, 100, 0, 0)
+    for changed in (
+        stream[: body + 300] + stream[body + 301 :],
+        stream[: body + 300] + b"\0" + stream[body + 300 :],
+        stream[:24] + grid + stream[40:],
+        stream[:24] + bytes(16) + stream[40:],
+        stream[: body + 4] + b"\0\1" + stream[body + 6 :],
+        stream[: body + 6] + b"\0\0\0\5" + stream[body + 10 :],
+    ):
+        with pytest.raises((TruncatedError, UndecodableError)):
+            stream_facts(changed, syntax)
+    with pytest.raises(TruncatedError):
+        stream_facts(stream[:-200], syntax)
+    # A last tile-part may leave its length out (A.4.2).
+    endless = stream[: body + 6] + bytes(4) + stream[body + 10 :]
+    assert stream_facts(endless, syntax).end == stream_facts(stream, syntax).end
