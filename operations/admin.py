@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from . import admin_backup  # noqa: F401
+from . import admin_backup, admin_queries  # noqa: F401
 from .models import AccessEvent
 from .readonly_admin import ReadOnlyAdmin
 

@@ -13,6 +13,7 @@ class OperationsConfig(AppConfig):
         from .audit import triggers
         from .audit.checking import audit_is_whole
         from .backup.selectors import backups_are_kept
+        from .queries import sampling  # noqa: F401
 
         health.register("database", checks.database_answers)
         health.register("broker", checks.broker_answers)

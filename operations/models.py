@@ -139,3 +139,32 @@ class RestoreDrill(models.Model):
     def duration(self):
         """How long it took; nothing while it runs."""
         return self.finished_at - self.started_at if self.finished_at else None
+
+
+class StatementTimes(models.Model):
+    """How long one statement took at one route or task, in µs, as far as it was sampled.
+
+    ``statement`` has ``%s`` in place of each value: none is ever kept. ``classes`` counts
+    times by size (``operations.queries.tally``), from which ``p95_us`` comes. The table is
+    written by ``operations.queries.services`` alone, which keeps it small.
+    """
+
+    key = models.CharField(primary_key=True, max_length=64, editable=False)
+    statement = models.TextField(_("statement"))
+    place = models.CharField(_("route or task"), max_length=200)
+    count = models.PositiveBigIntegerField(_("count"), default=0)
+    total_us = models.PositiveBigIntegerField(_("total time"), default=0)
+    longest_us = models.PositiveBigIntegerField(_("longest"), default=0)
+    mean_us = models.PositiveBigIntegerField(_("mean"), default=0)
+    p95_us = models.PositiveBigIntegerField(_("95 % are within"), default=0)
+    classes = models.JSONField(default=dict)
+    first_at = models.DateTimeField(_("since"), auto_now_add=True)
+    last_at = models.DateTimeField(_("last seen"), db_index=True)
+
+    class Meta:
+        verbose_name = _("slow statement")
+        verbose_name_plural = _("slow statements")
+        ordering = ["-p95_us", "key"]
+
+    def __str__(self) -> str:
+        return self.statement[:80]

@@ -19,8 +19,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from .repository import Repository
 
 # Of this very installation and moment: sessions end, the repository knows its backups, the
-# record of access was verified here, and an upload that is not finished is sent again. The
-# directory of doctors is public, and imported again.
+# record of access was verified here, statements took their time here, and an upload that is not
+# finished is sent again. The directory of doctors is public, and imported again.
 LEFT_OUT = {
     "accounts.directoryedition",
     "accounts.directoryperson",
@@ -28,6 +28,7 @@ LEFT_OUT = {
     "operations.backup",
     "operations.heartbeat",
     "operations.restoredrill",
+    "operations.statementtimes",
     "radiology.upload",
     "sessions.session",
 }

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "operations.middleware.PrivateResponseMiddleware",
     "operations.middleware.RequestLogMiddleware",
+    "operations.queries.sampling.QuerySampleMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -345,6 +346,8 @@ for _queue in ("inference", "default"):
         # Without a worker the beats don't pile up.
         "options": {"queue": _queue, "expires": HEARTBEAT_LIMIT},
     }
+# The share of requests and tasks whose statements are timed (admin, "slow statements"): 0 to 1.
+QUERY_SAMPLE = env.float("QUERY_SAMPLE", default=0.1)
 # Everybody but administrators gets a page that says to come back later (503).
 MAINTENANCE = env.bool("MAINTENANCE", default=False)
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")

@@ -12,3 +12,4 @@ WHITENOISE_AUTOREFRESH = True
 AUDIT_TRIGGERS = False
 CELERY_BROKER_URL = "memory://"
 LOGGING = logs.configure(json=False, level="WARNING")
+QUERY_SAMPLE = 0  # The counts of queries are the views' own.

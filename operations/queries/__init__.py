@@ -1,0 +1,1 @@
+"""Which statements of the running system are slow, how the database goes about them, and why."""
