@@ -8,6 +8,7 @@ from . import (
     views_models,
     views_new,
     views_notices,
+    views_privacy,
     views_report,
     views_second,
     views_statistics,
@@ -37,6 +38,7 @@ urlpatterns = [
     path("radiographs/<uuid:pk>/read-again/", views_history.read_again, name="read_again"),
     path("radiographs/<uuid:pk>/report.pdf", views_report.reading_report_pdf, name="report"),
     path("patients/<uuid:pk>/report.pdf", views_report.patient_report_pdf, name="patient_report"),
+    path("patients/<uuid:pk>/export/", views_privacy.patient_export_zip, name="patient_export"),
     path("second-readings/", views_second.second_reading_list, name="second_readings"),
     path(
         "second-readings/<uuid:pk>/withdraw/",

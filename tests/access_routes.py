@@ -203,6 +203,7 @@ PAGES = [
     Route("inference:map", "GET", OWNER, analysis),
     Route("inference:report", "GET", OWNER, radiograph),
     Route("inference:report", "GET", OWNER | {"owner": 409}, failed_radiograph),
+    Route("inference:patient_export", "POST", OWNER, patient),
     Route("inference:patient_report", "GET", OWNER, patient),
     Route("inference:second_readings", "GET", PRACTISING),
     Route(
