@@ -27,7 +27,7 @@ from pydicom.valuerep import format_number_as_ds
 from radiology.errors import MalformedError
 
 from .acceptance import MODALITIES, UNSPECIFIC_MODALITIES, body_part, view_position
-from .attributes import integer, numbers, texts, uid
+from .attributes import integer, numbers, text, texts, uid
 from .guard import file_blamed
 from .streams import without_comments
 from .structure import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED
@@ -156,7 +156,8 @@ def _data_set(inspection: Inspection) -> Dataset:
         if value := uid(source, keyword):
             setattr(clean, keyword, value)
     for keyword, words in CODES.items():
-        value = "\\".join(texts(source, keyword)).upper()
+        # The first value, as whoever judges and renders the file takes it.
+        value = text(source, keyword)
         if value in words:
             setattr(clean, keyword, value)
     for keyword in INTEGERS:

@@ -187,6 +187,11 @@ CORPUS: dict[str, tuple[Made, str, str]] = {
         "photometric_unsupported",
         "",
     ),
+    "two photometric interpretations": (
+        lambda: with_element(0x00280004, "CS", b"MONOCHROME1\\RGB "),
+        "",
+        "",
+    ),
     "palette tables in a grey image": (
         lambda: with_element(0x00281101, "US", struct.pack("<3H", 0, 0, 99)),
         "",
