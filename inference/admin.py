@@ -11,8 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from operations.readonly_admin import ReadOnlyAdmin
-from operations.services import access_record
+from operations.readonly_admin import ReadOnlyAdmin, RecordedAdmin
 from pneumoniapp.errors import CodedError
 
 from .admin_decisions import DECISIONS, DisputeFilter, judgements_text
@@ -99,7 +98,7 @@ class PromotionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Analysis)
-class AnalysisAdmin(ReadOnlyAdmin):
+class AnalysisAdmin(RecordedAdmin):
     list_display = (
         "id",
         "status",
@@ -131,12 +130,6 @@ class AnalysisAdmin(ReadOnlyAdmin):
     def get_queryset(self, request):
         return Analysis.objects.visible_to(request.user)
 
-    def change_view(self, request, object_id, form_url="", extra_context=None):
-        response = super().change_view(request, object_id, form_url, extra_context)
-        if response.status_code == 200 and (analysis := self.get_object(request, object_id)):
-            access_record(actor=request.user, action="read", obj=analysis, request=request)
-        return response
-
     def has_requeue_permission(self, request) -> bool:
         return may_change(self, request)
 
@@ -166,7 +159,7 @@ class AnalysisAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Review)
-class ReviewAdmin(ReadOnlyAdmin):
+class ReviewAdmin(RecordedAdmin):
     change_list_template = "admin/inference/review/change_list.html"
     list_display = (
         "created_at",

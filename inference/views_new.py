@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import practising_doctor_required
+from operations.services import list_read_record
 from patients.forms import PatientForm
 from patients.selectors import patient_find, patients_search
 from pneumoniapp.errors import CodedError
@@ -97,6 +98,8 @@ def _page(request, form=None, patient_form=None, status: int = 200) -> HttpRespo
     key = request.POST.get("patient") or request.GET.get("patient", "")
     chosen = patient_find(request.user, key)
     found = patients_search(request.user, words, limit=RECENT_PATIENTS if not words else 50)
+    if shown := {patient.pk for patient in [*found, chosen] if patient}:
+        list_read_record(object_type="patients.patient", request=request, count=len(shown))
     if form is None:
         form = NewReadingForm(doctor=request.user, initial=request.POST.dict())
     if patient_form is None:

@@ -12,11 +12,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from accounts.access import practising_doctor_required
+from pneumoniapp.spreadsheets import csv_text
 
 from .models import LABELS, Label
 from .statistics import Judgements, judgements, judgements_unseen
 from .statistics_charts import month_chart, rows_of
-from .worklist_bulk import csv_text
 
 DEFAULT_MONTHS = 12
 

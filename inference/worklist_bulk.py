@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.utils import timezone, translation
-from django.utils.formats import date_format, get_format, number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
 from operations.services import access_record_many
 from pneumoniapp.errors import CodedError
+from pneumoniapp.spreadsheets import csv_text
 
 from .errors import NoModelInProductionError
 from .models import LABELS, Analysis, AnalysisQuerySet, Label, Review
@@ -24,8 +24,6 @@ from .worklist import worklist_order, worklist_rows
 SELECTION_LIMIT = 200
 EXPORT_LIMIT = 10_000
 EXPORT_CHUNK = 500
-# What makes a spreadsheet take a text for a formula, full-width forms included.
-FORMULA_STARTS = frozenset("=+-@＝＋－＠")
 
 
 @dataclass(frozen=True)
@@ -179,22 +177,3 @@ def _cells(analysis: Analysis, own: Review | None) -> list[str]:
 
 def _moment(at) -> str:
     return date_format(timezone.localtime(at), "Y-m-d H:i:s") if at else ""
-
-
-def csv_text(rows: Iterable[list[str]]) -> str:
-    """``rows`` as CSV lines for the spreadsheets of the reader's language."""
-
-    class Text(list):
-        write = list.append
-
-    text = Text()
-    # Where the comma is in numbers, spreadsheets part the columns by semicolons.
-    delimiter = ";" if get_format("DECIMAL_SEPARATOR") == "," else ","
-    csv.writer(text, delimiter=delimiter).writerows([safe(cell) for cell in row] for row in rows)
-    return "".join(text)
-
-
-def safe(cell: str) -> str:
-    """``cell`` so that no spreadsheet takes it for a formula (CWE-1236)."""
-    first = cell.lstrip()[:1]
-    return f"'{cell}" if first in FORMULA_STARTS or cell[:1] in {"\t", "\r", "\n"} else cell

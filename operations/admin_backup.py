@@ -18,7 +18,6 @@ from pneumoniapp.errors import CodedError
 from .backup.selectors import last_proven, newest_good
 from .models import Backup, RestoreDrill
 from .readonly_admin import ReadOnlyAdmin
-from .services import access_record
 
 LIST = "admin:operations_backup_changelist"
 
@@ -165,11 +164,10 @@ def _back_up_now(request: HttpRequest) -> HttpResponse:
     if not _may_back_up(request):
         raise PermissionDenied
     try:
-        backup = backup_request(by=request.user)
+        backup_request(by=request.user)
     except CodedError as error:
         messages.error(request, str(error))
     else:
-        access_record(actor=request.user, action="create", obj=backup, request=request)
         messages.success(request, gettext("The backup is queued; it begins in a moment."))
     return redirect(LIST)
 

@@ -109,6 +109,7 @@ class AccessEvent(models.Model):
             models.Index(fields=["action"], name="access_by_action"),
             models.Index(fields=["channel"], name="access_by_channel"),
             models.Index(fields=["reason"], name="access_by_reason"),
+            models.Index(fields=["request_id"], name="access_by_request"),
         ]
 
     def __str__(self) -> str:

@@ -40,21 +40,15 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-class PatientDataAdmin(ReadOnlyAdmin):
-    """Rows of a patient: only those ``visible_to`` the administrator, and each look is recorded."""
-
-    def get_queryset(self, request):
-        return super().get_queryset(request).visible_to(request.user)
+class RecordedAdmin(ReadOnlyAdmin):
+    """Each look is recorded: a list with the number of its rows, an object by its key."""
 
     def changelist_view(self, request, extra_context=None):
         response = super().changelist_view(request, extra_context)
         page = getattr(response, "context_data", None) or {}
         rows = getattr(page.get("cl"), "result_list", None)
-        list_read_record(
-            object_type=self.opts.label_lower,
-            request=request,
-            count=None if rows is None else len(rows),
-        )
+        if rows is not None:
+            list_read_record(object_type=self.opts.label_lower, request=request, count=len(rows))
         return response
 
     def get_object(self, request, object_id, from_field=None):
@@ -62,3 +56,10 @@ class PatientDataAdmin(ReadOnlyAdmin):
         if found is not None:
             access_record(actor=request.user, action="read", obj=found, request=request)
         return found
+
+
+class PatientDataAdmin(RecordedAdmin):
+    """Rows of a patient: only those ``visible_to`` the administrator."""
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).visible_to(request.user)

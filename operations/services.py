@@ -67,7 +67,7 @@ def access_record(
         reason=reason,
         request=request,
     )
-    if action != AccessEvent.Action.READ or reason:
+    if not _counts_once(event):
         event.save(force_insert=True)
         return
     key = _repetition(event, request)
@@ -148,10 +148,19 @@ def _event(
     return event
 
 
+def _counts_once(event: AccessEvent) -> bool:
+    """Whether the same within a while is the same; a failed log-in is a try each time."""
+    if event.action == AccessEvent.Action.REFUSED:
+        return event.object_type != "refusal.login"
+    return event.action == AccessEvent.Action.READ and not event.reason
+
+
 def _repetition(event: AccessEvent, request: HttpRequest | None) -> str:
     """What two looks have in common that count as one."""
     door = "export" if event.channel == AccessEvent.Channel.EXPORT else "look"
     key = f"access:{event.actor_id}:{door}:{event.object_type}:{event.object_id}"
+    if event.action == AccessEvent.Action.REFUSED:
+        return f"{key}:{event.address}:{event.route}"
     if event.object_id != "list" or not request:
         return key
     # Which page of a list, and what was sought: neither is written down.

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import views
+from . import views, views_accesses
 
 app_name = "patients"
 urlpatterns = [
@@ -9,4 +9,5 @@ urlpatterns = [
     path("search/", views.patient_search, name="search"),
     path("<uuid:pk>/", views.patient_detail, name="detail"),
     path("<uuid:pk>/edit/", views.patient_edit, name="update"),
+    path("<uuid:pk>/accesses/", views_accesses.patient_access_list, name="accesses"),
 ]

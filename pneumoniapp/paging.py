@@ -8,6 +8,7 @@ row that arrives meanwhile moves nothing.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -21,8 +22,8 @@ class Page:
     """``rows`` in order, and the keys from which the neighbouring pages start."""
 
     rows: list
-    after: uuid.UUID | None
-    before: uuid.UUID | None
+    after: object | None
+    before: object | None
 
     def __iter__(self):
         return iter(self.rows)
@@ -39,6 +40,7 @@ def keyset_page(
     params,
     size: int = PAGE_SIZE,
     anchors: QuerySet | None = None,
+    key_from: Callable[[str], object] = uuid.UUID,
 ) -> Page:
     """The page of ``queryset`` that ``params`` asks for.
 
@@ -47,14 +49,15 @@ def keyset_page(
     ``params`` (a query string) has ``after`` or ``before`` with the key of a row; one that
     is unknown, or not in ``queryset``, gives the first page. Three queries at most.
     ``anchors`` is where that row is looked for when rows leave ``queryset`` (a row that was
-    judged still says where the next page began).
+    judged still says where the next page began). ``key_from`` makes a key of its text, or
+    raises ``ValueError``.
     """
     anchors = queryset if anchors is None else anchors
     descending = order.startswith("-")
     field = order.removeprefix("-")
     anchor, backwards = None, False
     for name in ("after", "before"):
-        if value := _uuid(params.get(name)):
+        if value := _key(params.get(name), key_from):
             anchor = anchors.order_by().filter(**{key: value}).values_list(field, key).first()
             backwards = name == "before" and anchor is not None
             break
@@ -84,8 +87,8 @@ def keyset_page(
     )
 
 
-def _uuid(text: str | None) -> uuid.UUID | None:
+def _key(text: str | None, key_from: Callable[[str], object]) -> object | None:
     try:
-        return uuid.UUID(text) if text else None
+        return key_from(text) if text else None
     except ValueError:
         return None

@@ -162,6 +162,7 @@ PAGES = [
     Route("patients:search", "POST", PRACTISING, body=lambda world: {"q": "A"}),
     Route("patients:detail", "GET", OWNER, patient),
     Route("patients:update", "GET", OWNER, patient),
+    Route("patients:accesses", "GET", OWNER, patient),
     Route("patients:update", "POST", OWNER | {"owner": "onward"}, patient, person),
     Route("inference:new", "GET", PRACTISING),
     Route(

@@ -11,18 +11,20 @@ _request: ContextVar[HttpRequest | None] = ContextVar("audit_request", default=N
 
 
 class CurrentRequestMiddleware:
-    """Whatever is recorded while a request is answered knows its route and address.
-
-    So does a service that nobody handed the request to.
-    """
+    """Whatever is recorded while a request is answered knows its route and address, also by a
+    service that nobody handed the request to; and what is refused is recorded."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest):
+        from .refusals import refusal_record
+
         token = _request.set(request)
         try:
-            return self.get_response(request)
+            response = self.get_response(request)
+            refusal_record(request, response)
+            return response
         finally:
             _request.reset(token)
 

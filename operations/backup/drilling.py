@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from operations.errors import BackupNotFoundError, BackupTooLongError
 from operations.models import RestoreDrill
+from operations.services import access_record
 from pneumoniapp.errors import CodedError, UnexpectedError
 
 from .mails import mail_failure
@@ -34,6 +35,7 @@ def drill_run(*, progress: Progress = quiet) -> RestoreDrill:
     repository = Repository.configured()
     drill, done, error = RestoreDrill(), None, None
     drill.save(force_insert=True)
+    access_record(actor=None, action="create", obj=drill)
     try:
         done = _restored(repository, drill, progress)
     except CodedError as fault:

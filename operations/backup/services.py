@@ -21,6 +21,7 @@ from operations.errors import (
     BackupTooLongError,
 )
 from operations.models import Backup
+from operations.services import access_record
 from pneumoniapp.errors import CodedError, UnexpectedError
 
 from .mails import mail_failure
@@ -51,6 +52,7 @@ def backup_open(*, kind: str, by=None, state: str = Backup.State.RUNNING) -> Bac
     try:
         with transaction.atomic():
             backup.save(force_insert=True)
+            access_record(actor=by, action="create", obj=backup)
     except IntegrityError:
         raise BackupRunningError from None
     return backup
@@ -112,6 +114,7 @@ def backup_remove(*, name: str) -> None:
     if name not in repository.manifests():
         raise BackupNotFoundError
     repository.manifest_delete(name)
+    access_record(actor=None, action="delete", object_type="operations.backup", object_id=name)
 
 
 def backup_claim(*, backup_id: str) -> Backup | None:

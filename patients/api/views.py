@@ -113,6 +113,8 @@ class PatientViewSet(ApiViewSet):
         asked = PatientSearchSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         found = patients_by_identifier(request.user, asked.validated_data["identifier"])
+        if not found:
+            list_read_record(object_type="patients.patient", request=request, count=0)
         for patient in found:
             access_record(actor=request.user, action="read", obj=patient, request=request)
         return Response(PatientSearchResultSerializer({"results": found}).data)

@@ -34,11 +34,19 @@ def stored_file(file: FieldFile, content_type: str, filename: str = "") -> FileR
 class RadiographFileView(ApiView):
     """One of the files of a radiograph that the doctor may see."""
 
+    channel = "api"
+
     def get_radiograph(self, request: Request) -> Radiograph:
         radiograph = get_object_or_404(
             Radiograph.objects.visible_to(request.user), pk=self.kwargs["pk"]
         )
-        access_record(actor=request.user, action="read", obj=radiograph, request=request)
+        access_record(
+            actor=request.user,
+            action="read",
+            obj=radiograph,
+            channel=self.channel,
+            request=request,
+        )
         return radiograph
 
 
@@ -61,6 +69,7 @@ class PreviewView(RadiographFileView):
 class DicomView(RadiographFileView):
     """The stored DICOM file."""
 
+    channel = "export"
     problems = {"get": ("storage_unavailable",)}
 
     @extend_schema(

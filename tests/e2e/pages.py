@@ -174,6 +174,7 @@ WALK = [
     Stop("patients:create", state="refused", then=send_empty, status=422),
     Stop("patients:detail", args=patient),
     Stop("patients:update", args=patient),
+    Stop("patients:accesses", args=patient),
     Stop("inference:new"),
     Stop("inference:list"),
     Stop("inference:list", query="?status=failed&since=2999-01-01", state="none found"),

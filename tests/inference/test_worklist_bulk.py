@@ -12,9 +12,9 @@ from django.urls import reverse
 from inference import worklist_bulk
 from inference.models import Analysis
 from inference.services import review_create
-from inference.worklist_bulk import safe
 from operations.models import AccessEvent
 from patients.models import Patient
+from pneumoniapp.spreadsheets import safe
 from tests.inference.factories import AnalysisFactory, ModelVersionFactory
 from tests.patients.factories import PatientFactory
 

@@ -136,7 +136,7 @@ def test_backups_lie_in_a_bucket(bucket, backups, monkeypatch, settings):
 @pytest.mark.django_db(transaction=True)
 def test_files_and_backups_in_buckets(bucket, backups, monkeypatch, settings, run_command):
     """Radiographs in one bucket, backups in the other, and a restore into the first."""
-    from tests.operations.backup_site import fill, held, held_restored
+    from tests.operations.backup_site import fill, held
     from tests.operations.test_backup import empty_system
 
     client, bucket_name = bucket
@@ -164,9 +164,9 @@ def test_files_and_backups_in_buckets(bucket, backups, monkeypatch, settings, ru
     assert len(wanted[1]) == 4
     assert run_command("backup")[0] == 0
     assert ", 4 files, 1 model files" in run_command("backup")[1][0]
-    assert Backup.objects.first().objects_new == 0
+    assert Backup.objects.first().objects_new == 1  # the record of the first one
     for key in keys():
         client.delete_object(Bucket=bucket_name, Key=key)
     empty_system()
     assert run_command("restore", "latest")[0] == 0
-    assert (held_restored(), files()) == wanted
+    assert (held(), files()) == wanted

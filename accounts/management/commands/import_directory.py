@@ -7,6 +7,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.verification.directory import directory_import
+from operations.services import access_record
 from pneumoniapp.errors import CodedError
 
 
@@ -29,4 +30,11 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']}: {error.strerror}") from error
         except CodedError as error:
             raise CommandError(f"{options['file']}: {error}") from error
+        access_record(
+            actor=None,
+            action="update",
+            object_type="accounts.directoryedition",
+            object_id="list",
+            count=people,
+        )
         self.stdout.write(f"{people} entries; {wrong} lines without a number or a name left out")
