@@ -8,4 +8,9 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from operations import storage
+
         from . import signals  # noqa: F401
+        from .models import RegistrationProof
+
+        storage.register("proofs", RegistrationProof, "file")

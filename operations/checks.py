@@ -9,7 +9,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core import checks
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage, storages
 from django.db import connection
 
 from .selectors import heartbeats
@@ -25,7 +25,7 @@ QUEUES = ("inference", "default")
 def folders_are_usable(**_kwargs) -> list[checks.CheckMessage]:
     """The model folder can be read and, without S3, the files' folder written."""
     wanted = [("MODEL_ROOT", Path(settings.MODEL_ROOT), os.R_OK | os.X_OK)]
-    if not settings.STORAGES["default"]["BACKEND"].startswith("storages."):
+    if isinstance(storages["default"], FileSystemStorage):
         wanted.append(("MEDIA_ROOT", Path(settings.MEDIA_ROOT), os.R_OK | os.W_OK | os.X_OK))
     errors = []
     for name, folder, access in wanted:
@@ -84,6 +84,33 @@ def backups_are_configured(**_kwargs) -> list[checks.CheckMessage]:
             "BACKUP_KEYS is not set: nothing is backed up.",
             hint="Make a key with `manage.py backup --new-key`; docs/operations.md says the rest.",
             id="operations.W002",
+        )
+    ]
+
+
+@checks.register(checks.Tags.security)
+def file_keys_are_keys(**_kwargs) -> list[checks.CheckMessage]:
+    """A key with a slip of the pen must not keep the first radiograph out."""
+    from .encryption.keys import FileKeyring
+    from .errors import FileKeysInvalidError
+
+    try:
+        FileKeyring.configured()
+    except FileKeysInvalidError as error:
+        return [checks.Error(str(error), id="operations.E005")]
+    return []
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def files_are_encrypted(**_kwargs) -> list[checks.CheckMessage]:
+    """Whoever takes the disk has the radiographs."""
+    if settings.FILE_KEYS:
+        return []
+    return [
+        checks.Warning(
+            "FILE_KEYS is not set: stored radiographs are not encrypted.",
+            hint="Make a key with `manage.py backup --new-key`; docs/security.md says the rest.",
+            id="operations.W005",
         )
     ]
 

@@ -57,6 +57,24 @@ class AuditTooLongError(RetriableError):
     )
 
 
+class FileKeysInvalidError(PermanentError):
+    code = "file_keys_invalid"
+    status = 503
+    sentence = _("Key %(number)s of FILE_KEYS is not 32 bytes in base64.")
+
+
+class FileKeyUnknownError(RetriableError):
+    code = "file_key_unknown"
+    status = 503
+    sentence = _("A stored file was encrypted with key %(key)s, which is not in FILE_KEYS.")
+
+
+class FileDamagedError(PermanentError):
+    code = "file_damaged"
+    status = 503
+    sentence = _("A stored file is not what was stored: it was cut, changed or exchanged.")
+
+
 class BackupNotConfiguredError(PermanentError):
     code = "backup_not_configured"
     status = 409

@@ -91,6 +91,12 @@ def orphans_delete(comparison: Comparison) -> int:
     return deleted
 
 
+def all_files() -> Iterator[StoredFile]:
+    """Every file below the registered folders."""
+    for folder in _folders:
+        yield from stored_files(folder)
+
+
 def stored_files(folder: str, storage: Storage = default_storage) -> Iterator[StoredFile]:
     """Every file below ``folder`` of a storage; of the files' own unless another is given."""
     if bucket := getattr(storage, "bucket", None):

@@ -24,6 +24,7 @@ deployment() {
         CACHE_URL=redis://redis.example.org/1 EMAIL_URL=smtp+tls://user:password@mail.example.org:587 \
         TRUSTED_PROXIES=10.0.0.0/8 METRICS_TOKEN=Zx8-cV5_bN2-mK9 \
         BACKUP_KEYS=aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6kM9nP2s \
+        FILE_KEYS=kL3mN6pQ9rS2tU5vW8xY1zA4bC7dE0fG3hJ6kM9nP2s \
         AUDIT_KEYS=qS8-tU1_vX4-yZ7_bC0-eF3_hJ6-kM9_nP2-rT5_wY8 \
         python manage.py check --deploy --fail-level WARNING
 }

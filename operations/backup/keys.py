@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -30,6 +31,8 @@ class Key:
     ``id`` names the key to people and in headers; it tells nothing of the secret.
     """
 
+    USE: ClassVar[bytes] = b"pneumoniapp backup 1: "
+
     secret: bytes = field(repr=False)
 
     @property
@@ -37,8 +40,9 @@ class Key:
         return self.derive(b"id", ID_BYTES).hex()
 
     def derive(self, purpose: bytes, length: int = KEY_BYTES, salt: bytes | None = None) -> bytes:
-        info = b"pneumoniapp backup 1: " + purpose
-        return HKDF(algorithm=SHA256(), length=length, salt=salt, info=info).derive(self.secret)
+        return HKDF(
+            algorithm=SHA256(), length=length, salt=salt, info=self.USE + purpose
+        ).derive(self.secret)
 
     def namer(self) -> hmac.HMAC:
         """HMAC-SHA-256 whose value of a content is the name of its object.
@@ -63,7 +67,12 @@ class Keyring:
 
         Raises ``BackupNotConfiguredError`` without any, ``BackupKeysInvalidError``.
         """
-        return cls([_parse(text, number) for number, text in enumerate(settings.BACKUP_KEYS, 1)])
+        keys = []
+        for number, text in enumerate(settings.BACKUP_KEYS, 1):
+            if (secret := key_secret(text)) is None:
+                raise BackupKeysInvalidError(number=number)
+            keys.append(Key(secret))
+        return cls(keys)
 
     def get(self, key_id: str) -> Key:
         """The key that is known by ``key_id``, or ``BackupKeyUnknownError``."""
@@ -78,12 +87,11 @@ def new_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode().rstrip("=")
 
 
-def _parse(text: str, number: int) -> Key:
+def key_secret(text: str) -> bytes | None:
+    """The secret of a key as :func:`new_key` writes it; ``None`` when it is none."""
     text = text.strip().rstrip("=")
     try:
         secret = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        secret = b""
-    if len(secret) != KEY_BYTES:
-        raise BackupKeysInvalidError(number=number)
-    return Key(secret)
+        return None
+    return secret if len(secret) == KEY_BYTES else None

@@ -131,6 +131,8 @@ STORAGES = {
     ),
     "staticfiles": {"BACKEND": "pneumoniapp.staticfiles.StaticFiles"},
 }
+# The first key seals every stored file, all of them open one (docs/security.md).
+FILE_KEYS = env.list("FILE_KEYS", default=[])
 # A large file that is being received goes to a folder (the system's by default); what is
 # beyond RADIOGRAPH_MAX_BYTES (ARCHIVE_MAX_BYTES for a ZIP) is counted and not kept.
 FILE_UPLOAD_TEMP_DIR = env.str("UPLOAD_TEMP_DIR", default="") or None

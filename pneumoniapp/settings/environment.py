@@ -125,6 +125,7 @@ def file_storage() -> dict:
     Either way files are private: there is no public address, no public ACL.
     """
     return _storage(
+        sealed=True,
         bucket_name=env.str("S3_BUCKET", default=""),
         endpoint_url=env.str("S3_ENDPOINT_URL", default=""),
         region_name=env.str("S3_REGION", default=""),
@@ -145,11 +146,23 @@ def backup_storage(folder: Path) -> dict:
     )
 
 
-def _storage(*, folder: Path | None = None, bucket_name: str, **account: str) -> dict:
+# A folder's and a bucket's storage, by whether FILE_KEYS seal what is in it.
+BACKENDS = {
+    True: (
+        "operations.encryption.storages.EncryptedFileSystemStorage",
+        "operations.encryption.s3.EncryptedS3Storage",
+    ),
+    False: ("django.core.files.storage.FileSystemStorage", "storages.backends.s3.S3Storage"),
+}
+
+
+def _storage(
+    *, folder: Path | None = None, sealed: bool = False, bucket_name: str, **account: str
+) -> dict:
     """The bucket of ``account``; without a name a ``folder``, by default ``MEDIA_ROOT``."""
     if not bucket_name:
         return {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "BACKEND": BACKENDS[sealed][0],
             "OPTIONS": {
                 "allow_overwrite": True,
                 "file_permissions_mode": 0o600,
@@ -160,7 +173,7 @@ def _storage(*, folder: Path | None = None, bucket_name: str, **account: str) ->
     from botocore.config import Config
 
     return {
-        "BACKEND": "storages.backends.s3.S3Storage",
+        "BACKEND": BACKENDS[sealed][1],
         "OPTIONS": {
             "bucket_name": bucket_name,
             **{name: value or None for name, value in account.items()},

@@ -1,5 +1,7 @@
 """The test suite: fast hashing, nothing sent, files in a folder that pytest removes."""
 
+import base64
+
 from .base import *  # noqa: F403
 from .base import STORAGES, logs
 
@@ -11,5 +13,7 @@ STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.Static
 WHITENOISE_AUTOREFRESH = True
 AUDIT_TRIGGERS = False
 CELERY_BROKER_URL = "memory://"
+# Everything is tried with files that are encrypted.
+FILE_KEYS = [base64.urlsafe_b64encode(bytes(range(32))).decode()]
 LOGGING = logs.configure(json=False, level="WARNING")
 QUERY_SAMPLE = 0  # The counts of queries are the views' own.

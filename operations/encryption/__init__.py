@@ -1,0 +1,1 @@
+"""Encryption of the stored files at rest (docs/security.md)."""
