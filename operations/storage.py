@@ -104,6 +104,8 @@ def stored_files(folder: str, storage: Storage = default_storage) -> Iterator[St
         for item in bucket.objects.filter(Prefix=f"{folder}/"):
             yield StoredFile(item.key, item.last_modified, item.size)
         return
+    # As a bucket tells it: of what lies there, sealed or not.
+    stored_size = getattr(storage, "stored_size", storage.size)
     try:
         folders, names = storage.listdir(folder)
     except FileNotFoundError:
@@ -111,7 +113,7 @@ def stored_files(folder: str, storage: Storage = default_storage) -> Iterator[St
     for name in names:
         path = f"{folder}/{name}"
         try:
-            modified, size = storage.get_modified_time(path), storage.size(path)
+            modified, size = storage.get_modified_time(path), stored_size(path)
         except FileNotFoundError:  # Gone since it was listed.
             continue
         yield StoredFile(path, modified, size)

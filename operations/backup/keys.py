@@ -40,9 +40,9 @@ class Key:
         return self.derive(b"id", ID_BYTES).hex()
 
     def derive(self, purpose: bytes, length: int = KEY_BYTES, salt: bytes | None = None) -> bytes:
-        return HKDF(
-            algorithm=SHA256(), length=length, salt=salt, info=self.USE + purpose
-        ).derive(self.secret)
+        return HKDF(algorithm=SHA256(), length=length, salt=salt, info=self.USE + purpose).derive(
+            self.secret
+        )
 
     def namer(self) -> hmac.HMAC:
         """HMAC-SHA-256 whose value of a content is the name of its object.

@@ -67,8 +67,12 @@ class Sealing:
 
     def size(self, name: str) -> int:
         """Of the content."""
-        stored = super().size(name)
+        stored = self.stored_size(name)
         return plain_size(stored) if self.key_id(name) else stored
+
+    def stored_size(self, name: str) -> int:
+        """Of what lies in the storage."""
+        return super().size(name)
 
     def key_id(self, name: str) -> str:
         """The key with which the stored file is sealed; empty when it is not."""
@@ -96,10 +100,10 @@ class EncryptedFileSystemStorage(Sealing, FileSystemStorage):
                     out.write(piece)
                 out.flush()
                 os.fsync(out.fileno())
-            times = path.stat()
-            os.chmod(temporary, times.st_mode & 0o777)
-            os.utime(temporary, ns=(times.st_atime_ns, times.st_mtime_ns))
-            os.replace(temporary, path)
+            before = path.stat()
+            Path(temporary).chmod(before.st_mode & 0o777)
+            os.utime(temporary, ns=(before.st_atime_ns, before.st_mtime_ns))
+            Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

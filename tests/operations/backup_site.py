@@ -17,6 +17,7 @@ from operations.backup.dump import table_digest, tables
 from operations.backup.repository import Repository
 from operations.backup.restoring import Target
 from operations.backup.scratch import scratch_system, scratch_target
+from operations.encryption.storages import EncryptedFileSystemStorage
 from operations.models import AccessEvent
 from operations.services import access_record
 from tests.inference.factories import AnalysisFactory
@@ -53,9 +54,14 @@ def held(using: str = "default") -> dict:
 
 
 def tree(folder: Path | str) -> dict[str, bytes]:
-    """Every file below ``folder`` with its content."""
-    root = Path(folder)
-    return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    """Every file below ``folder`` with its content, unsealed where it is sealed."""
+    storage = EncryptedFileSystemStorage(location=folder)
+    names = [str(p.relative_to(folder)) for p in Path(folder).rglob("*") if p.is_file()]
+    found = {}
+    for name in names:
+        with storage.open(name) as file:
+            found[name] = file.read()
+    return found
 
 
 def repository_folder() -> Path:

@@ -12,6 +12,7 @@ def test_every_part_of_a_reading_is_checked():
         "queue",
         "model",
         "backup",
+        "audit",
     }
 
 
@@ -30,5 +31,6 @@ def test_the_answer_of_all_of_them(client, transactional_db):
         "model": False,
         # Off, which is said and is no fault.
         "backup": True,
+        "audit": True,
     }
     assert answer["checks"]["queue"]["queued"] == 0

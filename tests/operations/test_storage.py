@@ -67,7 +67,7 @@ def test_orphans_are_listed_and_deleted_only_on_demand(analysis, check):
         "health/z",
         "radiographs/ab/x/image.dcm",
     ]
-    assert "3 orphans (15 bytes), 1 younger without a row, 0 missing" in lines[-1]
+    assert "3 orphans (198 bytes), 1 younger without a row, 0 missing" in lines[-1]
     assert all(path.exists() for path in old)
     assert check("--delete-orphans")[1][-1] == "3 orphans deleted."
     assert not any(path.exists() for path in old)
