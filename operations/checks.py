@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
@@ -113,6 +114,35 @@ def files_are_encrypted(**_kwargs) -> list[checks.CheckMessage]:
             id="operations.W005",
         )
     ]
+
+
+@checks.register(checks.Tags.security, deploy=True)
+def links_are_encrypted(**_kwargs) -> list[checks.CheckMessage]:
+    """Identifiers and tasks that cross a network in the clear."""
+    database = settings.DATABASES["default"]
+    redis = {
+        "CELERY_BROKER_URL": settings.CELERY_BROKER_URL,
+        "CACHE_URL": settings.CACHES["default"].get("LOCATION", ""),
+    }
+    clear = [
+        name
+        for name, url in redis.items()
+        if str(url).startswith("redis://") and not _is_here(urlsplit(str(url)).hostname)
+    ]
+    if not _is_here(database.get("HOST")) and "ssl" not in database.get("OPTIONS", {}):
+        clear.insert(0, "DATABASE_URL")
+    return [
+        checks.Warning(
+            f"{name} names another machine, and what is said to it is not encrypted.",
+            hint="Use ?ssl_ca=/path/ca.pem for a database, rediss:// for Redis.",
+            id="operations.W006",
+        )
+        for name in clear
+    ]
+
+
+def _is_here(host: str | None) -> bool:
+    return not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
 
 
 @checks.register(checks.Tags.security)

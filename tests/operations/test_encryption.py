@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError
@@ -141,6 +142,34 @@ def test_an_installation_without_keys_is_warned(settings):
     assert checks.files_are_encrypted() == []
     settings.FILE_KEYS = []
     assert [found.id for found in checks.files_are_encrypted()] == ["operations.W005"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, []),
+        ({"CELERY_BROKER_URL": "redis://broker.example.org/0"}, ["CELERY_BROKER_URL"]),
+        ({"CELERY_BROKER_URL": "rediss://broker.example.org/0"}, []),
+        ({"CELERY_BROKER_URL": "redis://127.0.0.1/0"}, []),
+        (
+            {"CACHES": {"default": {"LOCATION": "redis://:secret@cache.example.org/1"}}},
+            ["CACHE_URL"],
+        ),
+        ({"DATABASES": {"default": {"HOST": "db.example.org", "OPTIONS": {}}}}, ["DATABASE_URL"]),
+        ({"DATABASES": {"default": {"HOST": "db", "OPTIONS": {"ssl": {"ca": "x"}}}}}, []),
+    ],
+)
+def test_a_link_in_the_clear_is_told(monkeypatch, changes, told):
+    class Changed:
+        def __getattr__(self, name):
+            return changes[name] if name in changes else getattr(django_settings, name)
+
+    quiet = {"DATABASES": {"default": {}}, "CACHES": {"default": {}}}
+    changes = quiet | changes
+    monkeypatch.setattr(checks, "settings", Changed())
+    found = checks.links_are_encrypted()
+    assert [message.msg.split()[0] for message in found] == told
+    assert "secret" not in str(found)
 
 
 @pytest.mark.django_db
