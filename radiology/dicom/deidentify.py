@@ -29,8 +29,8 @@ from radiology.errors import MalformedError
 from .acceptance import MODALITIES, UNSPECIFIC_MODALITIES, body_part, view_position
 from .attributes import integer, numbers, text, texts, uid
 from .guard import file_blamed
-from .streams import without_comments
-from .structure import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED
+from .streams import parts_without_comments
+from .structure import ITEM, MIB, PIXEL_DATA, SEQUENCE_END, UNDEFINED
 from .syntaxes import ENCAPSULATED
 from .tables import LookupTable, first_table
 
@@ -271,13 +271,18 @@ def _without_spare_bits(piece: bytes, module: PixelModule, *, little: bool) -> b
 def _write_stream(inspection: Inspection, out: BinaryIO) -> None:
     """One fragment behind an empty offset table (PS3.5, A.4)."""
     pixels = inspection.pixels
-    stream = pixels.stream()
+    parts = [pixels.stream()]
     if pixels.facts:
-        stream = without_comments(stream, inspection.structure.transfer_syntax, pixels.facts)
-    padding = len(stream) % 2
+        parts = parts_without_comments(*parts, inspection.structure.transfer_syntax, pixels.facts)
+    size = sum(map(len, parts))
+    padding = size % 2
     out.write(struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, UNDEFINED))
-    out.write(_item(ITEM, 0) + _item(ITEM, len(stream) + padding))
-    out.write(stream + b"\0" * padding)
+    out.write(_item(ITEM, 0) + _item(ITEM, size + padding))
+    # Piece by piece: a file that is kept in memory up to a size takes a whole write first.
+    for part in parts:
+        for start in range(0, len(part), MIB):
+            out.write(part[start : start + MIB])
+    out.write(b"\0" * padding)
     out.write(_item(SEQUENCE_END, 0))
 
 

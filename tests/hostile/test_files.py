@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 from django.conf import settings
+from pydicom.uid import JPEGLosslessSV1
 
 from radiology.dicom import limited
 from radiology.errors import MalformedError
+from tests.radiology.factories import dicom_bytes
 
 from .corpus import CORPUS, LARGEST
 from .making import base
@@ -125,3 +128,14 @@ def test_a_trial_finds_fault(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(limited, "render", lambda _content: (_ for _ in ()).throw(MalformedError()))
         assert tried(sound, is_full=False).decoder == "malformed"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is known on Linux alone")
+def test_the_web_process_holds_a_compressed_image_once():
+    """Sixteen threads at a time may each have a file of 64 MiB in hand."""
+    noise = np.random.default_rng(0).integers(0, 4096, (4000, 3000)).astype(np.uint16)
+    content = dicom_bytes(pixels=noise, bits_stored=12, transfer_syntax=JPEGLosslessSV1)
+    tried(content, is_full=False)  # What is loaded at the first time does not count.
+    verdict = tried(content, is_full=False)
+    assert verdict.web == "accepted"
+    assert verdict.web_mib < 1.4 * len(content) / 2**20
