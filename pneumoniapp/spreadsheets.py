@@ -26,5 +26,6 @@ def csv_text(rows: Iterable[list[str]]) -> str:
 
 def safe(cell: str) -> str:
     """``cell`` so that no spreadsheet takes it for a formula (CWE-1236)."""
-    first = cell.lstrip()[:1]
+    # Spreadsheets leave out what does not show before they look whether it is a formula.
+    first = next((c for c in cell if c.isprintable() and not c.isspace()), "")
     return f"'{cell}" if first in FORMULA_STARTS or cell[:1] in {"\t", "\r", "\n"} else cell

@@ -27,6 +27,10 @@ if len(SECRET_KEY) < 50:
         "python -c 'import secrets; print(secrets.token_urlsafe(50))'"
     )
 
+if "*" in ALLOWED_HOSTS:
+    # The links of mails are made from the host that a request names.
+    raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts: * stands for any.")
+
 DEBUG = False  # Not a setting here: pages with traces would show patients' data.
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str(
     "DEFAULT_FROM_EMAIL", default=f"PneumoniApp <noreply@{ALLOWED_HOSTS[0].lstrip('.')}>"
