@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from operations.readonly_admin import ReadOnlyAdmin, RecordedAdmin
 from pneumoniapp.errors import CodedError
 
+from . import admin_privacy  # noqa: F401
 from .admin_decisions import DECISIONS, DisputeFilter, judgements_text
 from .admin_statistics import statistics_page
 from .models import Analysis, ModelVersion, Promotion, Review

@@ -9,6 +9,7 @@ class InferenceConfig(AppConfig):
 
     def ready(self) -> None:
         from operations import metrics, storage
+        from operations.backup import tombstones
         from operations.health import register
 
         from . import health, telemetry
@@ -18,3 +19,10 @@ class InferenceConfig(AppConfig):
         register("model", health.model)
         metrics.register(telemetry.readings)
         storage.register("analyses", Analysis, "map")
+        tombstones.after_restore(_erase_again)
+
+
+def _erase_again() -> int:
+    from .privacy.erasure import erasures_repeat
+
+    return erasures_repeat()

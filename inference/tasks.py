@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from pneumoniapp.tasks import idempotent_task
 
 from . import notices, services
+from .privacy import erasure, retention
 
 # Seconds before a message goes back while the database does not answer.
 DATABASE_PAUSE = 1
@@ -45,3 +46,17 @@ def sweep() -> None:
 def notify() -> None:
     """Tell doctors who asked for it that their radiographs have been read."""
     notices.notices_send()
+
+
+@idempotent_task(queue="default", hard_limit=900)
+def sweep_erasures() -> None:
+    """Remove the files of erased patients; see ``privacy.erasure``."""
+    erasure.erasures_sweep()
+
+
+@idempotent_task(queue="default", hard_limit=3600)
+def run_retention() -> None:
+    """Erase who is past the term of retention, where the settings say so."""
+    if settings.RETENTION_AUTOMATIC:
+        for _entry in retention.retention_run():
+            pass

@@ -5,13 +5,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.views.decorators.http import require_POST
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import practising_doctor_required
-from patients.models import Patient
+from operations.services import access_record
+from patients.forms import ErasureForm
+from patients.models import Erasure, Patient
+from patients.retention import retention_end_of
 from patients.selectors import patient_get
 
+from .privacy.erasure import erasure_request
 from .privacy.export import patient_export
 
 
@@ -23,6 +31,35 @@ def patient_export_zip(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return zip_answer(
         patient_export(patient=patient, by=request.user, request=request), f"patient-{pk}.zip"
     )
+
+
+@require_http_methods(["GET", "POST"])
+@practising_doctor_required
+def patient_erasure(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Ask for a patient's data to be erased; past the term of retention it is, at once."""
+    patient = patient_or_404(request, pk)
+    form = ErasureForm(request.POST or None)
+    if request.method == "POST" and (
+        erasure := form.request_with(
+            erasure_request, patient=patient, by=request.user, request=request
+        )
+    ):
+        if erasure.state == Erasure.State.PENDING:
+            messages.success(request, _("The request is recorded; the administration decides."))
+            return redirect("patients:detail", patient.pk)
+        messages.success(request, _("The patient's data is erased."))
+        return redirect("patients:list")
+    if request.method == "GET":
+        access_record(actor=request.user, action="read", obj=patient, request=request)
+    until = retention_end_of(patient)
+    context = {
+        "patient": patient,
+        "form": form,
+        "until": until,
+        "is_over": until < timezone.localdate(),
+    }
+    status = 422 if request.method == "POST" else 200
+    return render(request, "privacy/erasure.html", context, status=status)
 
 
 def patient_or_404(request: HttpRequest, pk: uuid.UUID) -> Patient:

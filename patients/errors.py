@@ -36,3 +36,20 @@ class BirthDateAfterRadiographError(PermanentError):
         "The radiograph is older than the patient: check the birth date and the date of the "
         "radiograph."
     )
+
+
+class ErasureOpenError(PermanentError):
+    code = "erasure_open"
+    status = 409
+    sentence = _("The erasure of this patient is asked for already.")
+
+
+class ErasureDecidedError(PermanentError):
+    code = "erasure_decided"
+    status = 409
+    sentence = _("This request was decided already.")
+
+
+class ErasureReasonError(PermanentError):
+    code = "erasure_reason"
+    sentence = _("Say why.")

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from pneumoniapp.errors import CodedError
 
-from .models import Patient
+from .models import Erasure, Patient
 from .services import patient_create, patient_get_or_create, patient_update
 
 DATE_FORMATS = ["%Y-%m-%d", "%d/%m/%Y"]
@@ -89,3 +89,34 @@ class PatientForm(forms.ModelForm):
 
     def add_coded_error(self, error: CodedError) -> None:
         self.add_error(FIELD_OF_ERROR.get(error.code), ValidationError(str(error), code=error.code))
+
+
+class ErasureForm(forms.ModelForm):
+    """Why a patient's data is to be erased."""
+
+    class Meta:
+        model = Erasure
+        fields = ["cause", "comment"]
+        widgets = {"comment": forms.Textarea(attrs={"rows": 3})}
+        help_texts = {"comment": _("No name and no identifier, please.")}
+
+    CAUSES = (Erasure.Cause.PATIENT, Erasure.Cause.MISTAKE, Erasure.Cause.OTHER)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        known = [(cause.value, cause.label) for cause in self.CAUSES]
+        self.fields["cause"].choices = [("", _("Choose…")), *known]
+
+    def _post_clean(self) -> None:
+        """The service validates the row; the form only parses."""
+
+    def request_with(self, service, **values) -> Erasure | None:
+        """What ``service`` makes of it; ``None``, with errors beside the fields, when refused."""
+        if not self.is_valid():
+            return None
+        try:
+            return service(**self.cleaned_data, **values)
+        except CodedError as error:
+            field = "comment" if error.code == "erasure_reason" else None
+            self.add_error(field, ValidationError(str(error), code=error.code))
+        return None

@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from pneumoniapp.ids import uuid7
 
+from .models_erasure import Erasure, Tombstone  # noqa: F401
+
 
 class PatientQuerySet(models.QuerySet):
     def visible_to(self, user) -> PatientQuerySet:
@@ -94,6 +96,7 @@ class Patient(models.Model):
     class Meta:
         verbose_name = _("patient")
         verbose_name_plural = _("patients")
+        permissions = [("export_patient", _("Can export all data of a patient"))]
         ordering = ["-created_at", "-pk"]
         constraints = [
             models.UniqueConstraint(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, QuerySet
 
-from .models import Patient
+from .models import Erasure, Patient
 from .services import identifier_normalize
 
 SEARCH_LIMIT = 50
@@ -26,7 +26,9 @@ def patients_list(user) -> QuerySet[Patient]:
 
 def patient_get(user, pk) -> Patient:
     """One patient that ``user`` may see; ``Patient.DoesNotExist`` for all others."""
-    return Patient.objects.visible_to(user).select_related("consent_by").get(pk=pk)
+    waits = Erasure.objects.filter(patient_key=OuterRef("pk"), is_open=True)
+    patients = Patient.objects.visible_to(user).select_related("consent_by")
+    return patients.annotate(erasure_waits=Exists(waits)).get(pk=pk)
 
 
 def patient_find(user, key) -> Patient | None:

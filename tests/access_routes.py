@@ -206,6 +206,8 @@ PAGES = [
     Route("inference:report", "GET", OWNER | {"owner": 409}, failed_radiograph),
     Route("inference:patient_export", "POST", OWNER, patient),
     Route("inference:patient_report", "GET", OWNER, patient),
+    Route("inference:patient_erasure", "GET", OWNER, patient),
+    Route("inference:patient_erasure", "POST", OWNER | {"owner": 422}, patient),
     Route("inference:second_readings", "GET", PRACTISING),
     Route(
         "inference:second_reading_new",

@@ -14,6 +14,7 @@ from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from operations.models import AccessEvent
+from patients.models import Erasure
 from radiology.models import SecondReading
 from radiology.uploads import upload_create
 from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory
@@ -61,6 +62,14 @@ def world():
     second = SecondReading.objects.create(
         radiograph=failed.radiograph, asked_by=accounts["owner"], address="nobody@example.org"
     )
+    erasure = Erasure.objects.create(
+        patient_key=patient.pk,
+        owner=accounts["owner"],
+        cause="patient",
+        due_on="2050-01-01",
+        state="refused",
+        is_open=None,
+    )
     token, _text = AuthToken.objects.create(user=accounts["owner"])
     return SimpleNamespace(
         accounts=accounts,
@@ -68,6 +77,7 @@ def world():
         analysis=analysis,
         failed=failed,
         second=second,
+        erasure=erasure,
         token=token,
         upload=upload_create(owner=accounts["owner"], size=5),
         file=lambda: SimpleUploadedFile("image.dcm", dicom_bytes()),
@@ -241,6 +251,7 @@ def admin_url(name: str, world) -> str:
     objects = {
         "accounts_doctor": world.accounts["owner"],
         "patients_patient": world.patient,
+        "patients_erasure": world.erasure,
         "radiology_radiograph": world.analysis.radiograph,
         "inference_analysis": world.analysis,
         "inference_modelversion": world.analysis.model_version,

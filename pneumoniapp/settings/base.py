@@ -378,6 +378,25 @@ CELERY_BEAT_SCHEDULE["backups"] = {
     "options": {"queue": "default", "expires": 60},
 }
 
+# --- Privacy (docs/privacy.md) ------------------------------------------------------------
+# Years for which a patient's record is kept after the last radiograph, and the birthday before
+# which it is never due.
+RETENTION_YEARS = env.int("RETENTION_YEARS", default=20)
+RETENTION_AGE = env.int("RETENTION_AGE", default=28)
+# Erase each day who is past it; else `manage.py retention` does, when somebody runs it.
+RETENTION_AUTOMATIC = env.bool("RETENTION_AUTOMATIC", default=False)
+CELERY_BEAT_SCHEDULE["sweep-erasures"] = {
+    "task": "inference.tasks.sweep_erasures",
+    "schedule": timedelta(minutes=5),
+    "options": {"queue": "default", "expires": 300},
+}
+if RETENTION_AUTOMATIC:
+    CELERY_BEAT_SCHEDULE["retention"] = {
+        "task": "inference.tasks.run_retention",
+        "schedule": timedelta(days=1),
+        "options": {"queue": "default", "expires": 3600},
+    }
+
 # --- The record of access (docs/security.md) ----------------------------------------------
 # Secrets of the keyed hashes that chain the record: the first one writes, all of them
 # verify. Empty: derived from SECRET_KEY, and then one secret guards two things.

@@ -175,6 +175,8 @@ WALK = [
     Stop("patients:detail", args=patient),
     Stop("patients:update", args=patient),
     Stop("patients:accesses", args=patient),
+    Stop("inference:patient_erasure", args=patient),
+    Stop("inference:patient_erasure", args=patient, state="refused", then=send_empty, status=422),
     Stop("inference:new"),
     Stop("inference:list"),
     Stop("inference:list", query="?status=failed&since=2999-01-01", state="none found"),

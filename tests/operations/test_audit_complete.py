@@ -53,6 +53,7 @@ ADMIN_SILENT = {
     "admin:inference_review_statistics": "judgements, counted",
     # Leads to a form that nobody may see.
     "admin:patients_patient_add": "403",
+    "admin:patients_erasure_add": "403",
     "admin:radiology_radiograph_add": "403",
     "admin:inference_analysis_add": "403",
     "admin:inference_review_add": "403",
@@ -68,6 +69,8 @@ COMMANDS = {
     "models": "create inference.modelversion",
     "dataset": "read inference.review",
     "demo": "create accounts.doctor",
+    "erase": "delete patients.patient",
+    "retention": "delete patients.patient",
     "import_directory": "update accounts.directoryedition",
     # What knows no patient and changes no trust.
     "prepare": "",  # the model that comes with the program, by `models`

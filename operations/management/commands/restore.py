@@ -7,6 +7,7 @@ from operations.audit.digest import BEGINNING
 from operations.backup.repository import Repository
 from operations.backup.restoring import Target, backup_restore
 from operations.backup.terminal import Line
+from operations.backup.tombstones import after_restore_run
 from operations.errors import BackupNotFoundError
 from operations.models import AuditHead
 from operations.services import access_record
@@ -39,6 +40,7 @@ class Command(OperatorCommand):
         head = AuditHead.objects.first() or AuditHead(chain=BEGINNING)
         # What was recorded after the backup is lost, and that is known.
         anchor_write(position=head.position, chain=head.chain, restored=True)
+        again = after_restore_run()
         for lost in done.missing:
             self.stdout.write(
                 f"{lost['reason']}\t{lost['name']}\t{lost['model']} {lost['pk']}\t{lost['column']}"
@@ -47,3 +49,5 @@ class Command(OperatorCommand):
             f"{done.name} restored and verified: {done.rows} rows in {done.tables} tables, "
             f"{done.files} files, {done.models} model files, {len(done.missing)} missing."
         )
+        if again:
+            self.stdout.write(f"{again} patients who were erased since were erased again.")

@@ -1,0 +1,149 @@
+"""Patients' rights in the admin: exports, and decisions about erasures."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
+
+from operations.readonly_admin import PatientDataAdmin
+from patients.admin import PatientAdmin
+from patients.models import Erasure, Patient
+from pneumoniapp.errors import CodedError
+
+from .privacy.erasure import erasure_decide, erasure_refuse, erasure_request
+from .privacy.export import patient_export
+from .views_privacy import zip_answer
+
+admin.site.unregister(Patient)
+
+
+@admin.register(Patient)
+class PatientRightsAdmin(PatientAdmin):
+    """A patient's page with the export and the way to an erasure."""
+
+    change_form_template = "admin/patients/patient/change_form.html"
+
+    def get_urls(self):
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/export/", view(self.export), name="patients_patient_export"),
+            path("<uuid:pk>/erase/", view(self.erase), name="patients_patient_erase"),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        may = {
+            "may_export": request.user.has_perm("patients.export_patient"),
+            "may_erase": request.user.has_perm("patients.change_erasure"),
+        }
+        return super().change_view(request, object_id, form_url, may | (extra_context or {}))
+
+    def export(self, request: HttpRequest, pk) -> HttpResponse:
+        """All of a patient's data, as its doctor may have it."""
+        return _export(request, self._patient(request, pk, "patients.export_patient"))
+
+    def erase(self, request: HttpRequest, pk) -> HttpResponse:
+        """An erasure that the administrator then decides about."""
+        return _erase(request, self._patient(request, pk, "patients.change_erasure"))
+
+    def _patient(self, request: HttpRequest, pk, permission: str) -> Patient:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        patient = self.get_queryset(request).filter(pk=pk).first()
+        if patient is None:
+            raise Http404
+        return patient
+
+
+@require_POST
+def _export(request: HttpRequest, patient: Patient) -> HttpResponse:
+    pieces = patient_export(patient=patient, by=request.user, request=request)
+    return zip_answer(pieces, f"patient-{patient.pk}.zip")
+
+
+@require_POST
+def _erase(request: HttpRequest, patient: Patient) -> HttpResponse:
+    try:
+        erasure = erasure_request(
+            patient=patient, by=request.user, cause=Erasure.Cause.PATIENT, request=request
+        )
+    except CodedError as error:
+        messages.error(request, str(error))
+        erasure = Erasure.objects.filter(patient_key=patient.pk, is_open=True).first()
+    if erasure is None:
+        return redirect("admin:patients_erasure_changelist")
+    return redirect("admin:patients_erasure_change", erasure.pk)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(PatientDataAdmin):
+    """Requests to erase a patient: those that wait are decided on their page."""
+
+    change_form_template = "admin/patients/erasure/change_form.html"
+    list_display = ("requested_at", "state", "cause", "due_on", "owner", "patient_key")
+    list_filter = ("state", "cause")
+    list_select_related = ("owner",)
+    search_fields = ("patient_key__exact",)
+    search_help_text = _("The patient's whole key.")
+    fields = (
+        "patient_key",
+        "owner",
+        "state",
+        "cause",
+        "comment",
+        "due_on",
+        "requested_by",
+        "requested_at",
+        "decided_by",
+        "decided_at",
+        "decision",
+        "counts",
+    )
+    ordering = ("-requested_at", "-pk")
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.decide)
+        return [
+            path("<uuid:pk>/decide/", view, name="patients_erasure_decide"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        may = request.user.has_perm("patients.change_erasure")
+        waits = obj is not None and obj.state == Erasure.State.PENDING
+        context["may_decide"] = may and waits
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def decide(self, request: HttpRequest, pk) -> HttpResponse:
+        """Erase now, or refuse; either needs a reason."""
+        if not request.user.has_perm("patients.change_erasure"):
+            raise PermissionDenied
+        erasure = self.get_queryset(request).filter(pk=pk).first()
+        if erasure is None:
+            raise Http404
+        return _decide(request, erasure)
+
+
+@require_POST
+def _decide(request: HttpRequest, erasure: Erasure) -> HttpResponse:
+    is_erase = request.POST.get("decision") == "erase"
+    service = erasure_decide if is_erase else erasure_refuse
+    try:
+        service(
+            erasure=erasure,
+            by=request.user,
+            reason=request.POST.get("reason", "")[:500],
+            request=request,
+        )
+    except CodedError as error:
+        messages.error(request, str(error))
+    else:
+        done = gettext("The patient is erased.") if is_erase else gettext("The request is refused.")
+        messages.success(request, done)
+    return redirect(reverse("admin:patients_erasure_change", args=[erasure.pk]))
