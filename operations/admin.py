@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from . import admin_audit, admin_backup, admin_queries  # noqa: F401
+from . import admin_anomalies, admin_audit, admin_backup, admin_queries  # noqa: F401

@@ -72,12 +72,7 @@ class ReasonFilter(admin.SimpleListFilter):
     def queryset(self, request, queryset):
         if self.value() == "any":
             return queryset.filter(reason__gt="")
-        # A range, as an index has it: a code alone, and a code with a key.
-        return queryset.filter(**_starting(self.value())) if self.value() else queryset
-
-
-def _starting(code: str) -> dict:
-    return {"reason__gte": code, "reason__lt": f"{code};"}  # ";" comes after ":"
+        return queryset.filter(search.for_reason(self.value())) if self.value() else queryset
 
 
 class WhoseAndWhenFilter(admin.ListFilter):
@@ -131,6 +126,10 @@ def _day(text: str) -> dt.date | None:
         return None
 
 
+def _short(key: str) -> str:
+    return f"{key[:13]}…" if len(key) > 16 else key
+
+
 @admin.register(AccessEvent)
 class AccessEventAdmin(RecordedAdmin):
     """Who touched what and when."""
@@ -141,7 +140,7 @@ class AccessEventAdmin(RecordedAdmin):
         "actor",
         "action",
         "what",
-        "object_id",
+        "which",
         "whose",
         "count",
         "channel",
@@ -181,12 +180,17 @@ class AccessEventAdmin(RecordedAdmin):
     def what(self, event: AccessEvent) -> str:
         return object_text(event.object_type)
 
+    @admin.display(description=_("object"))
+    def which(self, event: AccessEvent) -> str:
+        """Enough of a key to tell it from others; the event's page has the whole."""
+        return _short(event.object_id)
+
     @admin.display(description=_("patient"))
     def whose(self, event: AccessEvent) -> str:
         if not event.patient:
             return "–"
         address = f"{reverse(LIST)}?patient={event.patient}"
-        return format_html('<a href="{}">{}…</a>', address, event.patient[:13])
+        return format_html('<a href="{}">{}</a>', address, _short(event.patient))
 
     @admin.display(description=_("reason"))
     def why(self, event: AccessEvent) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from pneumoniapp.errors import sentence_for
 from pneumoniapp.ids import uuid7
 
-from .models_audit import AccessEvent, AuditCheck, AuditHead  # noqa: F401
+from .models_audit import AccessEvent, Anomaly, AuditCheck, AuditHead  # noqa: F401
 
 
 class Heartbeat(models.Model):

@@ -179,3 +179,48 @@ class AuditCheck(models.Model):
     def duration(self):
         """How long it took; nothing while it runs."""
         return self.finished_at - self.started_at if self.finished_at else None
+
+
+class Anomaly(models.Model):
+    """What stood out in the record of access within one hour: who or from where, and how often.
+
+    Found by ``operations.audit.anomalies`` with the thresholds of the settings; an
+    administrator says that they have seen it.
+    """
+
+    class Kind(models.TextChoices):
+        PATIENTS = "patients", _("many patients")
+        ROWS = "rows", _("many rows of lists")
+        HOURS = "hours", _("unusual hours")
+        BREAK_GLASS = "break_glass", _("emergency access")
+        REFUSALS = "refusals", _("many refusals")
+        LOGINS = "logins", _("failed log-ins to one account")
+
+    key = models.CharField(max_length=80, unique=True, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
+    hour = models.DateTimeField(_("hour"), db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("account"),
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    address = models.GenericIPAddressField(_("address"), null=True)
+    count = models.PositiveIntegerField(_("how many"))
+    seen_at = models.DateTimeField(_("seen at"), null=True)
+    seen_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("seen by"),
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+
+    class Meta:
+        verbose_name = _("anomaly")
+        verbose_name_plural = _("anomalies")
+        ordering = ["-hour", "-pk"]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

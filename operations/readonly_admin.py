@@ -28,6 +28,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     actions = None
     paginator = CappedPaginator
     show_full_result_count = False
+    # Nor is anything counted for each choice of each filter.
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
 
     def has_add_permission(self, request) -> bool:

@@ -7,6 +7,7 @@ from django.conf import settings
 from pneumoniapp.tasks import idempotent_task
 
 from .audit import checking
+from .audit.anomalies import anomalies_find
 from .audit.sealing import events_seal
 from .backup import services
 from .backup.drilling import drill_run
@@ -51,3 +52,9 @@ def audit_verify() -> None:
     """Verify the record of access, once a day."""
     if checking.check_is_due():
         checking.check_run()
+
+
+@idempotent_task(queue="default")
+def anomalies_look() -> None:
+    """Take note of what stands out; see ``audit.anomalies``."""
+    anomalies_find()

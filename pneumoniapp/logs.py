@@ -25,6 +25,7 @@ QUIET_TASKS = (
     "operations.tasks.backups_look",
     "operations.tasks.audit_seal",
     "operations.tasks.audit_verify",
+    "operations.tasks.anomalies_look",
 )
 # Exceptions whose text is made by us or by the operating system. The text of any other (a
 # unique key's value in a database error, say) may be a patient's.

@@ -11,10 +11,12 @@ import uuid
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from operations.models import AccessEvent
+
+from .wording import REFUSALS
 
 # An event is timed a moment before it gets its key, and one machine's clock is ahead of
 # another's: so many keys beside a period are looked at as well.
@@ -41,10 +43,12 @@ def events_between(
     return rows
 
 
-def events_of_doctor(rows: QuerySet[AccessEvent], email: str) -> QuerySet[AccessEvent]:
-    """Those of the account with this e-mail address."""
+def events_of_doctor(rows: QuerySet[AccessEvent], words: str) -> QuerySet[AccessEvent]:
+    """Those of the account with this e-mail address, or this key."""
     accounts = get_user_model().objects
-    found = accounts.filter(email=accounts.normalize_email(email)).values_list("pk", flat=True)
+    if words.isascii() and words.isdecimal() and len(words) < 19:
+        return rows.filter(actor=int(words))
+    found = accounts.filter(email=accounts.normalize_email(words)).values_list("pk", flat=True)
     return rows.filter(actor=found[0]) if found else rows.none()
 
 
@@ -61,8 +65,16 @@ def events_found(rows: QuerySet[AccessEvent], words: str) -> QuerySet[AccessEven
         if events.filter(patient=words).exists():
             return rows.filter(patient=words)
     # The index begins with the type.
-    types = [model._meta.label_lower for model in apps.get_models()]
+    types = [*REFUSALS, *(model._meta.label_lower for model in apps.get_models())]
     return rows.filter(object_type__in=types, object_id=words)
+
+
+def for_reason(code: str) -> Q:
+    """Events with this reason, alone or with a key behind it: a range, as an index has it.
+
+    The end is the next letter, since databases disagree on the order of ``:`` and ``;``.
+    """
+    return Q(reason__gte=code, reason__lt=code[:-1] + chr(ord(code[-1]) + 1))
 
 
 def _midnight(day: dt.date) -> dt.datetime:

@@ -418,6 +418,19 @@ CELERY_BEAT_SCHEDULE["audit-verify"] = {
     "options": {"queue": "default", "expires": 600},
 }
 
+# What stands out in an hour of one account, or of one address (docs/security.md).
+ANOMALY_PATIENTS_PER_HOUR = env.int("ANOMALY_PATIENTS_PER_HOUR", default=60)
+ANOMALY_ROWS_PER_HOUR = env.int("ANOMALY_ROWS_PER_HOUR", default=2000)
+ANOMALY_REFUSALS_PER_HOUR = env.int("ANOMALY_REFUSALS_PER_HOUR", default=30)
+ANOMALY_LOGINS_PER_HOUR = env.int("ANOMALY_LOGINS_PER_HOUR", default=10)
+# The hours of the house in TIME_ZONE, the last one not included; "20-6" goes over midnight.
+ANOMALY_HOURS = environment.hours("ANOMALY_HOURS", env.str("ANOMALY_HOURS", default="6-22"))
+CELERY_BEAT_SCHEDULE["anomalies"] = {
+    "task": "operations.tasks.anomalies_look",
+    "schedule": timedelta(minutes=10),
+    "options": {"queue": "default", "expires": 600},
+}
+
 # --- REST API (docs/api.md) ---------------------------------------------------------------
 # "<number>/<sec|min|hour|day>" for each doctor, each address without a token, and each
 # address that asks for tokens. Counted in the cache: several processes need CACHE_URL.

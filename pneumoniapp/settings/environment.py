@@ -193,6 +193,17 @@ def _storage(
     }
 
 
+def hours(name: str, text: str) -> tuple[int, int]:
+    """``6-22`` -> ``(6, 22)``; raises ``ImproperlyConfigured`` for what are no hours."""
+    first, _dash, last = text.partition("-")
+    if not (first.strip().isdecimal() and last.strip().isdecimal()):
+        raise ImproperlyConfigured(f"{name}: {text!r} is no first and last hour, such as 6-22")
+    found = int(first), int(last)
+    if max(found) > 24:
+        raise ImproperlyConfigured(f"{name}: a day has 24 hours, {text!r} has more")
+    return found
+
+
 def time_of_day(variable: str, text: str) -> dt.time:
     """``"02:30"`` as a time; raises ``ImproperlyConfigured``."""
     try:

@@ -39,7 +39,7 @@ def events(doctor, other_doctor, time_machine):
     record("broken", 2, actor=other_doctor, action="read", obj=mine, reason="break_glass:1a")
     record("other", 3, actor=other_doctor, action="update", obj=theirs)
     record("list", 3, actor=doctor, action="read", object_type="patients.patient", object_id="list")
-    time_machine.move_to(now)  # sessions of today are good
+    time_machine.move_to(now, tick=True)  # sessions of today are good
     made["mine"], made["radiograph"] = mine, radiograph
     return made
 
@@ -199,6 +199,6 @@ def test_days_are_those_of_the_pages(admin_client, doctor, time_machine):
     access_record(actor=doctor, action="update", object_type="x.y", object_id="1")
     event = {"late": AccessEvent.objects.get()}
     assert timezone.localdate().day == 2
-    time_machine.move_to(now)
+    time_machine.move_to(now, tick=True)
     assert found(admin_client, event, since="2020-03-02", until="2020-03-02") == {"late"}
     assert found(admin_client, event, until="2020-03-01") == set()

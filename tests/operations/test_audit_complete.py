@@ -71,6 +71,7 @@ COMMANDS = {
     "demo": "create accounts.doctor",
     "erase": "delete patients.patient",
     "retention": "delete patients.patient",
+    "encrypt_files": "update operations.filekey",
     "import_directory": "update accounts.directoryedition",
     # What knows no patient and changes no trust.
     "prepare": "",  # the model that comes with the program, by `models`

@@ -15,6 +15,7 @@ from operations import checks
 from operations.backup.keys import new_key
 from operations.encryption.sealed import CHUNK, HEADER, MAGIC, TAG, plain_size
 from operations.errors import FileDamagedError, FileKeysInvalidError, FileKeyUnknownError
+from operations.models import AccessEvent
 from tests.inference.factories import AnalysisFactory
 
 NAME = "radiographs/ab/one"
@@ -202,6 +203,8 @@ class TestCommand:
         assert {name: back(name) for name in files} == files
         assert {name: default_storage.get_modified_time(name) for name in files} == times
         assert run()[1][-1] == "3 files; 0 sealed, 0 unread."
+        event = AccessEvent.objects.get()  # neither what changes nothing nor each file
+        assert (event.object_type, event.count) == ("operations.filekey", 2)
         folder = Path(default_storage.path("radiographs/ab"))
         assert len(list(folder.iterdir())) == 3  # nothing is left beside them
 

@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 from django.core.management import BaseCommand, CommandError
 
 from operations.errors import FileDamagedError, FileKeyUnknownError
+from operations.services import access_record
 from operations.storage import all_files
 from pneumoniapp.errors import CodedError
 
@@ -51,5 +52,13 @@ class Command(BaseCommand):
             mark = " (the first key)" if first and key == first.id else ""
             self.stdout.write(f"{count} files: {name}{mark}")
         self.stdout.write(f"{sum(found.values()) + wrong} files; {sealed} sealed, {wrong} unread.")
+        if sealed:
+            access_record(
+                actor=None,
+                action="update",
+                object_type="operations.filekey",
+                object_id=first.id,
+                count=sealed,
+            )
         if wrong:
             sys.exit(1)
