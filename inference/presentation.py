@@ -8,7 +8,12 @@ from functools import cached_property
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from radiology.warnings import age_in_years, warning_sentence, warnings_now
+from radiology.warnings import (
+    age_in_years,
+    warning_sentence,
+    warnings_now,
+    without_patient,
+)
 
 from . import wording
 from .agreement import Agreement, agreement_of
@@ -145,7 +150,9 @@ class ReadingView:
 
     @property
     def warnings(self) -> list[str]:
-        return [warning_sentence(entry) for entry in warnings_now(self.radiograph)]
+        entries = warnings_now(self.radiograph)
+        shown = entries if self.is_own else without_patient(entries)
+        return [warning_sentence(entry) for entry in shown]
 
     @property
     def withheld(self) -> bool:

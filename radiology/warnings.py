@@ -34,6 +34,9 @@ SENTENCES: dict[str, Promise] = {
         "The image contains text, which may name the patient: it was not removed."
     ),
     "modality_unknown": _("The file does not say that this is a plain radiograph."),
+    "patient_mismatch": _(
+        "The file and what is known of the patient disagree; the patient's doctor sees in what."
+    ),
     "secondary_capture": _(
         "This is a secondary capture: a picture made from a radiograph, not the original. It may "
         "have lost detail or carry burned-in text."
@@ -41,6 +44,8 @@ SENTENCES: dict[str, Promise] = {
     "sex_mismatch": _("The file gives the sex %(file)s, but the patient's sex is %(given)s."),
     "view_unknown": _("The file does not say that this is a frontal view (PA or AP)."),
 }
+# Entries whose facts are the patient's.
+OF_THE_PATIENT = frozenset({"age_mismatch", "birth_date_mismatch", "sex_mismatch"})
 UNKNOWN = _("There is a remark about this radiograph that this version can't show.")
 
 
@@ -61,6 +66,12 @@ def warnings_now(radiograph: Radiograph) -> list[dict]:
         for entry in radiograph.warnings
     ]
     return [entry for entry in entries if not _agrees(entry)]
+
+
+def without_patient(entries: list[dict]) -> list[dict]:
+    """``entries`` for who may not know the patient: of theirs, only that something disagrees."""
+    kept = [entry for entry in entries if entry.get("code") not in OF_THE_PATIENT]
+    return kept if len(kept) == len(entries) else [*kept, {"code": "patient_mismatch"}]
 
 
 def _agrees(entry: dict) -> bool:

@@ -161,6 +161,34 @@ def test_the_reader_sees_the_reading_and_nothing_else(
     assert other_doctor_client.get(reverse("inference:map", args=[analysis.pk])).getvalue()
 
 
+@pytest.mark.parametrize("read_first", [False, True])
+@pytest.mark.parametrize("status", ["done", "failed", "queued"])
+def test_the_reader_is_warned_without_the_patients_facts(
+    doctor_client, other_doctor_client, other_doctor, analysis, asked, read_first, status
+):
+    other_doctor.read_first = read_first
+    other_doctor.save()
+    Analysis.objects.filter(pk=analysis.pk).update(status=status)
+    Radiograph.objects.filter(pk=analysis.radiograph_id).update(
+        warnings=[
+            {"code": "birth_date_mismatch", "file": "1931-05-02", "given": "1950-01-01"},
+            {"code": "age_mismatch", "file": 93, "given": 49},
+            {"code": "sex_mismatch", "file": "O", "given": "F"},
+            {"code": "view_unknown"},
+        ]
+    )
+    pages = [page_url(analysis), reverse("inference:viewer", args=[analysis.radiograph_id])]
+    pages.append(reverse("inference:status", args=[analysis.radiograph_id]) + "?shown=other")
+    if status == "done":
+        assert "1931" in doctor_client.get(pages[0]).text
+    texts = [other_doctor_client.get(page).text for page in pages]
+    assert texts[0].count("what is known of the patient disagree") == 1
+    assert "frontal view" in texts[0]
+    for text in texts:
+        for secret in ("1931", "1976", "93 years", "gives the sex", "birth date"):
+            assert secret not in text, secret
+
+
 def test_the_patient_the_lists_and_what_the_owner_does_stay_closed(
     other_doctor_client, other_doctor, analysis, patient, asked
 ):
