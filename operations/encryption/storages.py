@@ -55,10 +55,8 @@ class Sealing:
             raise ValueError("stored files are opened for reading alone; save() writes them")
         file = super()._open(name, mode)
         try:
-            if not key_id_of(file.read(HEADER)):
-                file.seek(0)
+            if not key_id_of(_first(file, HEADER)):
                 return file
-            file.seek(0)
             unsealed = io.BufferedReader(Unsealed(file, self.keyring, _plain_name(name)), CHUNK)
         except BaseException:
             file.close()
@@ -107,6 +105,15 @@ class EncryptedFileSystemStorage(Sealing, FileSystemStorage):
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def _first(file: File, count: int) -> bytes:
+    """The first bytes of a file just opened, without moving in it where it can be looked into."""
+    if hasattr(file.file, "peek"):
+        return file.file.peek(count)[:count]
+    first = file.read(count)
+    file.seek(0)
+    return first
 
 
 def _plain_name(name: str) -> str:

@@ -326,7 +326,7 @@ def site(installation, settings, _own_folders, django_db_blocker, monkeypatch):
     """The test process connected to ``installation``, with the shipped model in production."""
     settings.MEDIA_ROOT = installation.environment["MEDIA_ROOT"]
     settings.MODEL_ROOT = Path(installation.environment["MODEL_ROOT"])
-    # The worker has no keys, and a pipe in the place of a file (Hold) can't be read twice.
+    # The worker has no keys.
     settings.FILE_KEYS = []
     settings.ANALYSIS_TIME_LIMIT = TIME_LIMIT
     settings.ANALYSIS_REQUEUE_AFTER = REQUEUE_AFTER
