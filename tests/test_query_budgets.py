@@ -44,6 +44,7 @@ BUDGETS: dict[str, int] = {
     "admin:inference_promotion_changelist": 4,
     "admin:inference_review_changelist": 4,
     "admin:operations_accessevent_changelist": 4,
+    "admin:operations_anomaly_changelist": 4,
     "admin:operations_auditcheck_changelist": 4,
     "admin:operations_backup_changelist": 7,
     "admin:operations_restoredrill_changelist": 4,
