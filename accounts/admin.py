@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
@@ -15,14 +16,17 @@ from pneumoniapp.errors import CodedError
 from . import services
 from .access import admin_login
 from .models import Doctor
+from .second_factor.services import second_factor_remove
 from .verification.admin import VerificationPages
 from .verification.services import doctor_suspend, doctor_verify
 
 # The login of the admin is the one of the pages, with its limits.
 admin.site.login = admin_login
-# Addresses and tokens are the accounts' own affair: no form edits them beside the services.
+# Addresses, tokens and second factors are the accounts' own affair: no form edits them beside
+# the services.
 admin.site.unregister(EmailAddress)
 admin.site.unregister(AuthToken)
+admin.site.unregister(Authenticator)
 
 admin.site.site_header = admin.site.site_title = "PneumoniApp"
 
@@ -51,7 +55,7 @@ class DoctorAdmin(VerificationPages, admin.ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     filter_horizontal = ("groups", "user_permissions")
-    actions = ("verify", "suspend", "end_access")
+    actions = ("verify", "suspend", "end_access", "remove_second_factor")
     readonly_fields = (
         "verification",
         "verified_at",
@@ -142,6 +146,13 @@ class DoctorAdmin(VerificationPages, admin.ModelAdmin):
     )
     def end_access(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
         self._each(request, queryset, services.doctor_access_end)
+
+    @admin.action(
+        description=_("Take the second factor away from the selected accounts"),
+        permissions=["change"],
+    )
+    def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
+        self._each(request, queryset, second_factor_remove)
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Doctor], service) -> None:
         done = 0

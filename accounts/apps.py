@@ -12,5 +12,6 @@ class AccountsConfig(AppConfig):
 
         from . import signals  # noqa: F401
         from .models import RegistrationProof
+        from .second_factor import services  # noqa: F401
 
         storage.register("proofs", RegistrationProof, "file")

@@ -86,6 +86,27 @@ class DirectoryFileError(PermanentError):
     )
 
 
+class SecondFactorUnreadableError(PermanentError):
+    code = "second_factor_unreadable"
+    status = 503
+    sentence = _(
+        "The second factor of this account can't be read: SECRET_KEY was changed without keeping "
+        "the old one in SECRET_KEY_FALLBACKS."
+    )
+
+
+class SecondFactorRequiredError(PermanentError):
+    code = "second_factor_required"
+    status = 401
+    sentence = _("This account has a second factor: send its code as well.")
+
+
+class SecondFactorCodeError(PermanentError):
+    code = "second_factor_wrong"
+    status = 401
+    sentence = _("The code is wrong or was used already, or there were too many wrong ones.")
+
+
 class NotADoctorError(PermanentError):
     code = "not_a_doctor"
     status = 403

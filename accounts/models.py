@@ -196,5 +196,9 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
         return self.verification == self.Verification.VERIFIED and not self.term_is_over
 
     @property
+    def must_use_second_factor(self) -> bool:
+        return self.is_staff and settings.MFA_REQUIRED_FOR_STAFF
+
+    @property
     def term_is_over(self) -> bool:
         return bool(self.verified_until) and self.verified_until < timezone.localdate()

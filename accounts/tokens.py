@@ -27,6 +27,7 @@ from .errors import (
     TooManyTokensError,
 )
 from .models import Doctor
+from .second_factor.codes import code_check
 from .validators import email_normalize
 
 # How many characters of a token are shown again, so that its owner knows it.
@@ -51,12 +52,14 @@ def practice_check(doctor: Doctor) -> None:
     raise WHY_NOT[state]
 
 
-def credentials_check(*, request: HttpRequest, email: str, password: str) -> Doctor:
+def credentials_check(*, request: HttpRequest, email: str, password: str, code: str = "") -> Doctor:
     """The doctor whose e-mail address and password these are, and who may practise.
+
+    ``code`` is of the second factor, for those who have one.
 
     Failed attempts count together with those of the login page. Raises
     :exc:`InvalidCredentialsError`, :exc:`TooManyAttemptsError`,
-    :exc:`EmailNotConfirmedError` and what :func:`practice_check` raises.
+    :exc:`EmailNotConfirmedError` and what :func:`code_check` and :func:`practice_check` raise.
     """
     try:
         doctor = get_adapter().authenticate(
@@ -66,6 +69,7 @@ def credentials_check(*, request: HttpRequest, email: str, password: str) -> Doc
         raise TooManyAttemptsError from error
     if doctor is None:
         raise InvalidCredentialsError
+    code_check(doctor=doctor, code=code)
     if not EmailAddress.objects.filter(user=doctor, email=doctor.email, verified=True).exists():
         raise EmailNotConfirmedError
     practice_check(doctor)

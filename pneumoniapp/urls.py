@@ -23,6 +23,7 @@ urlpatterns = [
     path("account/", include("accounts.urls")),
     path("accounts/signup/", SignupView.as_view(), name="account_signup"),
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
     path("api/", include("pneumoniapp.api_urls")),
     path("admin/", admin.site.urls),
 ]

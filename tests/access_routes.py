@@ -311,8 +311,24 @@ ALLAUTH: dict[str, Answers] = {
     "account_reset_password_from_key_done": EVERYBODY,
     "account_confirm_email": EVERYBODY,
     "account_confirm_login_code": HOME | {"anonymous": "login"},
+    "mfa_index": SIGNED_IN,
+    "mfa_authenticate": HOME | {"anonymous": "login"},
+    "mfa_reauthenticate": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
+    "mfa_reauthenticate_webauthn": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
+    # Who they are is asked first, or there is nothing to take away.
+    "mfa_activate_totp": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
+    "mfa_deactivate_totp": NOT_THERE | {"anonymous": "login"},
+    "mfa_view_recovery_codes": NOT_THERE | {"anonymous": "login"},
+    "mfa_download_recovery_codes": NOT_THERE | {"anonymous": "login"},
+    "mfa_generate_recovery_codes": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
+    "mfa_list_webauthn": SIGNED_IN,
+    "mfa_add_webauthn": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
+    "mfa_edit_webauthn": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
+    "mfa_remove_webauthn": dict.fromkeys(ROLES, "onward") | {"anonymous": "login"},
 }
 ALLAUTH_ARGUMENTS = {
     "account_confirm_email": ["unknown"],
     "account_reset_password_from_key": ["1", "unknown"],
+    "mfa_edit_webauthn": [1],
+    "mfa_remove_webauthn": [1],
 }

@@ -13,6 +13,12 @@ class CredentialsSerializer(StrictSerializer):
 
     email = StrictCharField(max_length=254)
     password = StrictCharField(max_length=4096, write_only=True)
+    code = StrictCharField(
+        max_length=32,
+        required=False,
+        write_only=True,
+        help_text="Of the second factor, if the account has one: the app's, or a recovery code.",
+    )
 
 
 class TokenSerializer(serializers.Serializer):

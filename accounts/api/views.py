@@ -31,6 +31,8 @@ class TokenView(ApiView):
     problems = {
         "post": (
             "invalid_credentials",
+            "second_factor_required",
+            "second_factor_wrong",
             "email_not_confirmed",
             "account_pending",
             "account_suspended",

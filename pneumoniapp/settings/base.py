@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "django.forms",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -78,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.second_factor.middleware.StaffSecondFactorMiddleware",
     "operations.middleware.PassingFaultMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -267,6 +269,18 @@ ACCOUNT_RATE_LIMITS = {
     "login_failed": env.str("RATE_LIMIT_LOGIN_FAILED", default="10/m/ip,5/5m/key"),
     "signup": env.str("RATE_LIMIT_SIGNUP", default="20/m/ip"),
     "reset_password": env.str("RATE_LIMIT_RESET_PASSWORD", default="20/m/ip,5/m/key"),
+}
+# Administrators' sessions reach nothing before they have shown a second factor.
+MFA_REQUIRED_FOR_STAFF = env.bool("MFA_REQUIRED_FOR_STAFF", default=True)
+MFA_TOTP_TOLERANCE = 1  # the code before or after, RFC 6238 section 5.2
+MFA_ADAPTER = "accounts.second_factor.adapter.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "accounts.second_factor.forms.AuthenticateForm",
+    "reauthenticate": "accounts.second_factor.forms.ReauthenticateForm",
+    "activate_totp": "accounts.second_factor.forms.ActivateTOTPForm",
+    "add_webauthn": "accounts.second_factor.forms.AddWebAuthnForm",
+    "edit_webauthn": "accounts.second_factor.forms.EditWebAuthnForm",
 }
 # operations.middleware.TrustedProxyMiddleware has put the client's own address in place.
 ALLAUTH_TRUSTED_PROXY_COUNT = 0

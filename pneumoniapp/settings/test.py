@@ -12,6 +12,7 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 WHITENOISE_AUTOREFRESH = True
 AUDIT_TRIGGERS = False
+MFA_REQUIRED_FOR_STAFF = False
 CELERY_BROKER_URL = "memory://"
 # Everything is tried with files that are encrypted.
 FILE_KEYS = [base64.urlsafe_b64encode(bytes(range(32))).decode()]

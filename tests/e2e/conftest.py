@@ -52,9 +52,17 @@ def open_browser(chromium, stack, request):
     """``open_browser(language="en", width=1280, theme="light", ...)``: a doctor's browser."""
     doctors = []
 
-    def make(*, language: str = "en", width: int = 1280, theme: str = "light", **options) -> Doctor:
+    def make(
+        *,
+        language: str = "en",
+        width: int = 1280,
+        theme: str = "light",
+        host: str = "127.0.0.1",
+        **options,
+    ) -> Doctor:
+        url = stack.url.replace("127.0.0.1", host)
         context = chromium.new_context(
-            base_url=stack.url,
+            base_url=url,
             viewport={"width": width, "height": 900},
             color_scheme=theme,
             locale={"fr": "fr-FR", "en": "en-GB"}[language],
@@ -62,7 +70,7 @@ def open_browser(chromium, stack, request):
         )
         context.set_default_timeout(20_000)
         name = re.sub(r"\W+", "-", request.node.name).strip("-")
-        doctor = Doctor(context, stack.url, language, SHOTS / name)
+        doctor = Doctor(context, url, language, SHOTS / name)
         doctors.append(doctor)
         return doctor
 

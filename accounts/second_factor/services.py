@@ -1,0 +1,64 @@
+"""Writes of the second factor, beside allauth's own."""
+
+from __future__ import annotations
+
+from allauth.account.internal.flows.login import record_authentication
+from allauth.mfa.models import Authenticator
+from allauth.mfa.signals import (
+    authentication_failed,
+    authenticator_added,
+    authenticator_removed,
+    authenticator_reset,
+)
+from django.db import transaction
+from django.dispatch import receiver
+
+from accounts.mails import mail_doctor
+from accounts.models import Doctor
+from accounts.services import access_end
+from operations.services import access_record
+
+
+@transaction.atomic
+def second_factor_remove(*, doctor: Doctor, by: Doctor, request=None) -> Doctor:
+    """Take away every second factor of somebody who lost theirs, end their sessions, tell them.
+
+    The administrator has made sure who asks: whoever knows the password is in afterwards.
+    """
+    removed, _each = Authenticator.objects.filter(user=doctor).delete()
+    if removed:
+        access_end(doctor)
+        _record(doctor, by, "second_factor_removed", request)
+        mail_doctor(template="second_factor_removed", doctor=doctor, request=request)
+    return doctor
+
+
+@receiver(authenticator_added)
+def added(sender, request, user, authenticator, **kwargs) -> None:
+    """Who has just set a factor up has shown it in this session."""
+    if authenticator.type != Authenticator.Type.RECOVERY_CODES:
+        record_authentication(
+            request, user, method="mfa", id=authenticator.pk, type=authenticator.type
+        )
+    _record(user, user, "second_factor_added", request)
+
+
+@receiver(authenticator_removed)
+def removed(sender, request, user, authenticator, **kwargs) -> None:
+    _record(user, user, "second_factor_removed", request)
+
+
+@receiver(authenticator_reset)
+def reset(sender, request, user, authenticator, **kwargs) -> None:
+    _record(user, user, "recovery_codes_made", request)
+
+
+@receiver(authentication_failed)
+def failed(sender, request, user, authenticator, **kwargs) -> None:
+    access_record(
+        actor=user, action="refused", obj=user, reason="second_factor_wrong", request=request
+    )
+
+
+def _record(doctor, by, reason: str, request) -> None:
+    access_record(actor=by, action="update", obj=doctor, reason=reason, request=request)
