@@ -13,6 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from .evenly import evenly
 from .models import Doctor
 from .validators import email_normalize
 
@@ -111,17 +112,13 @@ class SignupForm(OwnWords, allauth.SignupForm):
                 validate_password(data["password1"], doctor)
             except ValidationError as error:
                 self.add_error("password1", error)
+        if not self.errors:
+            # Here, whether the address is free or taken, so that both take the time of a hash;
+            # inside the transaction of ``save`` everybody else who writes would wait for it.
+            self.password_hash = make_password(data["password1"])
         return data
 
-    def try_save(self, request: HttpRequest):
-        if self.account_already_exists:
-            # Opening an account takes the time of a hash: not opening it takes it as well.
-            make_password(self.cleaned_data["password1"])
-        return super().try_save(request)
-
     def save(self, request: HttpRequest) -> Doctor:
-        # A hash takes long: inside the transaction everybody else who writes would wait for it.
-        self.password_hash = make_password(self.cleaned_data["password1"])
         with transaction.atomic():
             return super().save(request)
 
@@ -139,6 +136,10 @@ class ResetPasswordForm(OwnWords, allauth.ResetPasswordForm):
         if not self.users and not app_settings.PREVENT_ENUMERATION:
             raise get_adapter().validation_error("unknown_email")
         return email
+
+    def save(self, request: HttpRequest, **kwargs) -> str:
+        with evenly():  # A link for an account takes longer than a word for none.
+            return super().save(request, **kwargs)
 
 
 class ResetPasswordKeyForm(OwnWords, allauth.ResetPasswordKeyForm):
@@ -169,6 +170,10 @@ class ChangeEmailForm(OwnWords, allauth.AddEmailForm):
         if taken and not app_settings.PREVENT_ENUMERATION:
             raise adapter.validation_error("email_taken")
         return email
+
+    def save(self, request: HttpRequest):
+        with evenly():  # Another's address is not written down.
+            return super().save(request)
 
 
 class ProfileForm(OwnWords, forms.ModelForm):

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from pneumoniapp.errors import CodedError
 
+from .evenly import evenly
 from .forms import ProfileForm
 from .models import Doctor
 from .services import doctor_language_set, doctor_update
@@ -27,7 +28,8 @@ from .tokens import HINT_LENGTH, practice_check, token_create, token_revoke, tok
 class SignupView(allauth.SignupView):
     def form_valid(self, form) -> HttpResponse:
         try:
-            return super().form_valid(form)
+            with evenly():  # An account takes longer to open than one that is there to name.
+                return super().form_valid(form)
         except (IntegrityError, ValidationError):
             # Another sign-up took the number or the address in this moment: now it shows.
             self._cached_form = None

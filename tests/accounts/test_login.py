@@ -43,6 +43,14 @@ def test_by_international_domain(client):
     assert log_in(client, "anne@hôpital.fr").status_code == 302
 
 
+def test_an_address_that_an_account_only_wants_opens_nobodys(client):
+    anne = DoctorFactory(email="anne@example.org")
+    EmailAddress.objects.create(user=anne, email="wanted@example.org", verified=False)
+    assert log_in(client, "wanted@example.org").status_code == 200
+    assert not is_logged_in(client)
+    assert log_in(client, "anne@example.org").status_code == 302
+
+
 @pytest.mark.parametrize(
     ("email", "password"),
     [("anne@example.org", "a guess"), ("nobody@example.org", PASSWORD)],
