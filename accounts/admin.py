@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
@@ -12,6 +13,7 @@ from django.utils.translation import ngettext
 from knox.models import AuthToken
 
 from pneumoniapp.errors import CodedError
+from pneumoniapp.reauthentication import reauthenticated, reauthentication_check
 
 from . import services
 from .access import admin_login
@@ -22,11 +24,12 @@ from .verification.services import doctor_suspend, doctor_verify
 
 # The login of the admin is the one of the pages, with its limits.
 admin.site.login = admin_login
-# Addresses, tokens and second factors are the accounts' own affair: no form edits them beside
-# the services.
+# Addresses, tokens, second factors and sessions are the accounts' own affair: no form edits
+# them beside the services.
 admin.site.unregister(EmailAddress)
 admin.site.unregister(AuthToken)
 admin.site.unregister(Authenticator)
+admin.site.unregister(UserSession)
 
 admin.site.site_header = admin.site.site_title = "PneumoniApp"
 
@@ -124,19 +127,23 @@ class DoctorAdmin(VerificationPages, admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Doctor, form, change: bool) -> None:
         if not change:
+            reauthentication_check(request)
             services.doctor_invite(doctor=obj, by=request.user, request=request)
             return
         changes = {
             name: form.cleaned_data[name] for name in form.changed_data if name in services.EDITABLE
         }
         if changes:
+            reauthentication_check(request)
             services.doctor_update(doctor=obj, by=request.user, request=request, **changes)
 
     @admin.action(description=_("Verify the selected doctors"), permissions=["change"])
+    @reauthenticated
     def verify(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
         self._each(request, queryset, doctor_verify)
 
     @admin.action(description=_("Suspend the selected doctors"), permissions=["change"])
+    @reauthenticated
     def suspend(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
         self._each(request, queryset, doctor_suspend)
 
@@ -144,6 +151,7 @@ class DoctorAdmin(VerificationPages, admin.ModelAdmin):
         description=_("End every session and token of the selected accounts"),
         permissions=["change"],
     )
+    @reauthenticated
     def end_access(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
         self._each(request, queryset, services.doctor_access_end)
 
@@ -151,6 +159,7 @@ class DoctorAdmin(VerificationPages, admin.ModelAdmin):
         description=_("Take the second factor away from the selected accounts"),
         permissions=["change"],
     )
+    @reauthenticated
     def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[Doctor]) -> None:
         self._each(request, queryset, second_factor_remove)
 

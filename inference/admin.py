@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 
 from operations.readonly_admin import ReadOnlyAdmin, RecordedAdmin
 from pneumoniapp.errors import CodedError
+from pneumoniapp.reauthentication import reauthenticated
 
 from . import admin_privacy  # noqa: F401
 from .admin_decisions import DECISIONS, DisputeFilter, judgements_text
@@ -62,6 +63,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         return may_change(self, request)
 
     @admin.action(description=_("Put into production"), permissions=["promote"])
+    @reauthenticated
     def promote(self, request, queryset) -> None:
         versions = list(queryset[:2])
         if len(versions) != 1:
@@ -78,6 +80,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         description=_("Go back to the version before (whatever is selected)"),
         permissions=["promote"],
     )
+    @reauthenticated
     def rollback(self, request, queryset) -> None:
         try:
             promotion = model_rollback(by=request.user, request=request)

@@ -15,6 +15,7 @@ from operations.readonly_admin import PatientDataAdmin
 from patients.admin import PatientAdmin
 from patients.models import Erasure, Patient
 from pneumoniapp.errors import CodedError
+from pneumoniapp.reauthentication import reauthenticated
 
 from .privacy.erasure import erasure_decide, erasure_refuse, erasure_request
 from .privacy.export import patient_export
@@ -62,12 +63,14 @@ class PatientRightsAdmin(PatientAdmin):
 
 
 @require_POST
+@reauthenticated
 def _export(request: HttpRequest, patient: Patient) -> HttpResponse:
     pieces = patient_export(patient=patient, by=request.user, request=request)
     return zip_answer(pieces, f"patient-{patient.pk}.zip")
 
 
 @require_POST
+@reauthenticated
 def _erase(request: HttpRequest, patient: Patient) -> HttpResponse:
     try:
         erasure = erasure_request(
@@ -131,6 +134,7 @@ class ErasureAdmin(PatientDataAdmin):
 
 
 @require_POST
+@reauthenticated
 def _decide(request: HttpRequest, erasure: Erasure) -> HttpResponse:
     is_erase = request.POST.get("decision") == "erase"
     service = erasure_decide if is_erase else erasure_refuse

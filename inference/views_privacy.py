@@ -18,6 +18,7 @@ from patients.forms import ErasureForm
 from patients.models import Erasure, Patient
 from patients.retention import retention_end_of
 from patients.selectors import patient_get
+from pneumoniapp.reauthentication import reauthenticated
 
 from .privacy.erasure import erasure_request
 from .privacy.export import patient_export
@@ -25,6 +26,7 @@ from .privacy.export import patient_export
 
 @require_POST
 @practising_doctor_required
+@reauthenticated
 def patient_export_zip(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """All of a patient's data as a ZIP archive, sent while it is made."""
     patient = patient_or_404(request, pk)
@@ -35,6 +37,7 @@ def patient_export_zip(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @practising_doctor_required
+@reauthenticated
 def patient_erasure(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask for a patient's data to be erased; past the term of retention it is, at once."""
     patient = patient_or_404(request, pk)

@@ -17,6 +17,8 @@ from django.utils.html import format_html
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from pneumoniapp.reauthentication import reauthentication_check
+
 from .audit import search
 from .audit.exporting import event_lines
 from .audit.wording import object_text, reason_text
@@ -217,6 +219,7 @@ class AccessEventAdmin(RecordedAdmin):
         """What the list shows, as CSV; that it was exported is recorded first."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        reauthentication_check(request)
         try:
             rows = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:

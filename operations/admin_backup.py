@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from pneumoniapp.errors import CodedError
+from pneumoniapp.reauthentication import reauthenticated
 
 from .backup.selectors import last_proven, newest_good
 from .models import Backup, RestoreDrill
@@ -157,6 +158,7 @@ def _may_back_up(request: HttpRequest) -> bool:
 
 
 @require_POST
+@reauthenticated
 def _back_up_now(request: HttpRequest) -> HttpResponse:
     # Here, for the ciphers' sake: the admin alone needs no cryptography.
     from .backup.services import backup_request

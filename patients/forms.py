@@ -55,6 +55,7 @@ class PatientForm(forms.ModelForm):
         self.fields["birth_date"].input_formats = DATE_FORMATS
         # Left out, it stays as it is: not known, for a new patient.
         self.fields["training_consent"].required = False
+        self.fields["training_consent"].is_answered = True  # a person sees it answered
 
     def _post_clean(self) -> None:
         """The service validates the row; the form only parses."""

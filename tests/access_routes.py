@@ -150,6 +150,13 @@ PAGES = [
         "POST",
         dict.fromkeys(ROLES, "onward") | {"anonymous": "login", "owner": 201, "other": 201},
     ),
+    Route("accounts:sessions", "GET", SIGNED_IN),
+    Route(
+        "accounts:session_end",
+        "POST",
+        dict.fromkeys(ROLES, 404) | {"anonymous": "login"},
+        body=lambda world: {"session": "1"},
+    ),
     Route(
         "accounts:token_end",
         "POST",

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from allauth.account.internal.flows.login import (
+    get_authentication_records,
+    record_authentication,
+)
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.core.cache import cache
 from django.core.management import call_command
+from django.dispatch import receiver
 from django.test import Client
 from django.utils import translation
 
@@ -59,6 +65,13 @@ def _own_folders(settings, tmp_path_factory):
     settings.MODEL_ROOT = root / "models"
     for folder in ("media", "models"):
         (root / folder).mkdir()
+
+
+@receiver(user_logged_in)
+def _has_given_the_password(sender, request, user, **kwargs):
+    """``Client.force_login`` stands for a log-in with the password a moment ago."""
+    if not get_authentication_records(request, user):
+        record_authentication(request, user, method="password")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.validators import validate_registration_number
 from operations.services import access_record
 from pneumoniapp.errors import CodedError
+from pneumoniapp.reauthentication import reauthentication_check
 
 from .directory import look_up
 from .models import RegistrationProof, Verification
@@ -72,6 +73,7 @@ class VerificationPages:
         doctor = self._doctor(request, pk)
         form = DecisionForm(request.POST or None, state=doctor.verification)
         if request.method == "POST" and form.is_valid():
+            reauthentication_check(request)
             if self._decide(request, doctor, **form.cleaned_data):
                 return redirect("admin:accounts_doctor_verification", pk)
             doctor = self._doctor(request, pk)

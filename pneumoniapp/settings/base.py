@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "knox",
     "drf_spectacular",
@@ -79,6 +80,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.sessions.limits.SessionLimitsMiddleware",
     "accounts.second_factor.middleware.StaffSecondFactorMiddleware",
     "operations.middleware.PassingFaultMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
@@ -239,6 +241,14 @@ LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 # A session ends with the browser, and at the latest after this many seconds (a working day).
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
+# It ends earlier when nobody uses it. Administrators' sessions are shorter.
+SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=3600)
+STAFF_SESSION_SECONDS = env.int("STAFF_SESSION_SECONDS", default=4 * 3600)
+STAFF_SESSION_IDLE_SECONDS = env.int("STAFF_SESSION_IDLE_SECONDS", default=900)
+# For so long after a password or a code was given, nothing asks for it again.
+REAUTHENTICATION_SECONDS = env.int("REAUTHENTICATION_SECONDS", default=900)
+ACCOUNT_REAUTHENTICATION_TIMEOUT = REAUTHENTICATION_SECONDS
+DEVICE_COOKIE_NAME = "devices"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_FORMS = {

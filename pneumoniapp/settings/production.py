@@ -46,3 +46,4 @@ LANGUAGE_COOKIE_SECURE = True
 # A browser takes a cookie of such a name over https alone, and from no other host of the domain.
 SESSION_COOKIE_NAME = "__Host-session"
 CSRF_COOKIE_NAME = "__Host-csrf"
+DEVICE_COOKIE_NAME = "__Host-devices"

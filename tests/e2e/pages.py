@@ -181,6 +181,7 @@ WALK = [
     Stop("account_change_password"),
     Stop("mfa_index"),
     Stop("accounts:account"),
+    Stop("accounts:sessions"),
     Stop("accounts:account", state="token", then=new_token, status=201),
     Stop("accounts:waiting", "suspended"),
     Stop("accounts:waiting", "refused"),

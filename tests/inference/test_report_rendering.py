@@ -65,7 +65,7 @@ def test_a_report_is_made_for_screen_readers(language):
         report = reading_report(
             analyses[0],
             analyses,
-            made_by="Doctor",
+            made_by=analyses[0].radiograph.owner,
             pictures={"radiograph.jpg"},
             link=lambda path: f"https://example.org{path}",
         )

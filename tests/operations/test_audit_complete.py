@@ -25,6 +25,7 @@ IDENTIFIER, BORN = "PLANTED-IDENTIFIER-7", "1931-05-17"
 # Routes that answer and record nothing, and why. Nothing of a patient may be in the answer.
 SILENT = {
     "accounts:account": "the doctor's own account",
+    "accounts:sessions": "the doctor's own sessions",
     "api:docs": "the manual of the API",
     "api:me": "the doctor's own account",
     "api:model-detail": "a model version",
