@@ -18,6 +18,7 @@ from pneumoniapp.reauthentication import reauthenticated, reauthentication_check
 from . import services
 from .access import admin_login
 from .models import Doctor
+from .practices import admin as practices_admin  # noqa: F401
 from .second_factor.services import second_factor_remove
 from .verification.admin import VerificationPages
 from .verification.services import doctor_suspend, doctor_verify

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .practices.models import (
+    CHANGING,
+    Practice,
+    PracticeInvitation,
+    PracticeMembership,
+    Role,
+)
 from .validators import (
     email_normalize,
     name_normalize,
@@ -28,6 +37,9 @@ __all__ = [
     "DirectoryEdition",
     "DirectoryPerson",
     "Doctor",
+    "Practice",
+    "PracticeInvitation",
+    "PracticeMembership",
     "RegistrationProof",
     "Verification",
     "VerificationStep",
@@ -74,6 +86,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     - ``mailed_until`` is up to when uploads have been told of by mail.
     - ``read_first`` keeps readings from the doctor until they have judged; it was turned on
       at ``read_first_since``, and what was read earlier may have been seen.
+    - ``practice`` and ``practice_role`` repeat the open ``PracticeMembership``, which
+      ``accounts.practices.services`` alone writes.
     - Counting ``session_generation`` up ends every session of the account at once.
     """
 
@@ -143,6 +157,18 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
         ),
     )
     read_first_since = models.DateTimeField(null=True, blank=True, editable=False)
+    practice = models.ForeignKey(
+        Practice,
+        verbose_name=_("practice"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="doctors",
+    )
+    practice_role = models.CharField(
+        _("role in the practice"), max_length=8, choices=Role.choices, blank=True, editable=False
+    )
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, db_index=True)
@@ -198,6 +224,15 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     @property
     def must_use_second_factor(self) -> bool:
         return self.is_staff and settings.MFA_REQUIRED_FOR_STAFF
+
+    @property
+    def practice_to_change(self) -> uuid.UUID | None:
+        """The practice whose patients this doctor may treat, not only look at."""
+        return self.practice_id if self.practice_role in CHANGING else None
+
+    @property
+    def owns_practice(self) -> bool:
+        return self.practice_role == Role.OWNER
 
     @property
     def term_is_over(self) -> bool:

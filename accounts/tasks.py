@@ -3,6 +3,7 @@
 from pneumoniapp.tasks import idempotent_task
 
 from . import services, tokens
+from .practices.services import invitation_mail
 from .verification.proofs import proofs_sweep
 from .verification.services import verifications_expire
 
@@ -19,3 +20,9 @@ def purge() -> None:
 def expire_verifications() -> None:
     """End the terms that are over, and tell whose term ends soon."""
     verifications_expire()
+
+
+@idempotent_task(queue="default")
+def tell_invited(invitation_id: str) -> None:
+    """Tell who was asked to join a practice; see ``practices.services.invitation_mail``."""
+    invitation_mail(invitation_id=invitation_id)

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from . import views
+from .practices import views as practices
 from .sessions import views as sessions
 from .verification import views as verification
 
@@ -11,6 +12,16 @@ urlpatterns = [
     path("waiting/", verification.waiting, name="waiting"),
     path("waiting/proof/", verification.proof, name="proof"),
     path("waiting/apply/", verification.apply, name="apply"),
+    path("practice/", practices.practice, name="practice"),
+    path("practice/invitations/", practices.invite, name="practice_invite"),
+    path("practice/invitations/<uuid:pk>/", practices.answer, name="practice_answer"),
+    path(
+        "practice/invitations/<uuid:pk>/withdraw/",
+        practices.withdraw,
+        name="practice_withdraw",
+    ),
+    path("practice/members/<uuid:pk>/role/", practices.role, name="practice_role"),
+    path("practice/members/<uuid:pk>/end/", practices.end, name="practice_end"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("sessions/end/", sessions.end, name="session_end"),
     path("tokens/", views.token_new, name="token_new"),

@@ -124,7 +124,7 @@ def comparison_get(user, patient, left: uuid.UUID, right: uuid.UUID) -> Comparis
     Raises ``Analysis.DoesNotExist`` unless both are radiographs of ``patient`` that ``user``
     may see.
     """
-    rows = Analysis.objects.owned_by(user).current().select_related(*RELATED)
+    rows = Analysis.objects.known_to(user).current().select_related(*RELATED)
     rows = rows.filter(radiograph__patient=patient, radiograph__in=[left, right])
     found = {entry.analysis.radiograph_id: entry for entry in timeline_entries(user, rows)}
     if not {left, right} <= found.keys():

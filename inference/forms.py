@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from patients.forms import DATE_FORMATS, DateInput
 from patients.models import Patient
-from patients.selectors import patient_find
+from patients.selectors import patient_find, patient_treated_get
 from pneumoniapp.errors import CodedError
 from radiology.models import Upload
 
@@ -16,6 +16,7 @@ from .errors import ReviewReasonMissingError
 from .models import Analysis, Label, Review
 from .regions import region_read
 from .review_services import reasons_for
+from .selectors import Whose
 from .wording import SHORT_CERTAINTY, question
 
 NEW_PATIENT = "new"
@@ -83,11 +84,11 @@ class NewReadingForm(forms.Form):
         return upload
 
     def clean_patient(self) -> Patient | None:
-        """The doctor's patient; ``None`` stands for a new one."""
+        """A patient whom the doctor treats; ``None`` stands for a new one."""
         value = self.cleaned_data["patient"]
         if value == NEW_PATIENT:
             return None
-        patient = patient_find(self.doctor, value)
+        patient = patient_find(self.doctor, value, patient_treated_get)
         if patient is None:
             raise ValidationError(_("Choose a patient, or add a new one."), code="unknown_patient")
         return patient
@@ -117,6 +118,11 @@ class ReadingFilterForm(forms.Form):
         label=_("To"), required=False, input_formats=DATE_FORMATS, widget=DateInput
     )
     patient = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    whose = forms.ChoiceField(
+        required=False,
+        choices=[("", ""), (Whose.PRACTICE, Whose.PRACTICE.label)],
+        widget=forms.HiddenInput,
+    )
 
     LOOKUPS = {
         "label": "label",
@@ -126,6 +132,14 @@ class ReadingFilterForm(forms.Form):
         "until": "radiograph__acquired_on__lte",
         "patient": "radiograph__patient",
     }
+
+    @property
+    def scope(self) -> Whose:
+        """Of whose patients; of one patient both, since the patient is asked for by name."""
+        self.is_valid()
+        if self.cleaned_data.get("patient"):
+            return Whose.KNOWN
+        return Whose(self.cleaned_data.get("whose") or Whose.MINE)
 
     @property
     def lookups(self) -> dict:

@@ -8,6 +8,7 @@ from functools import cached_property
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from patients.selectors import may_treat
 from radiology.warnings import (
     age_in_years,
     warning_sentence,
@@ -151,7 +152,7 @@ class ReadingView:
     @property
     def warnings(self) -> list[str]:
         entries = warnings_now(self.radiograph)
-        shown = entries if self.is_own else without_patient(entries)
+        shown = entries if self.is_known else without_patient(entries)
         return [warning_sentence(entry) for entry in shown]
 
     @property
@@ -166,8 +167,26 @@ class ReadingView:
 
     @property
     def is_own(self) -> bool:
-        """Whether the patient is this doctor's, and not one of whom they read an image second."""
+        """Whether the patient is this doctor's own."""
         return self.doctor is None or self.radiograph.owner_id == self.doctor.pk
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the doctor sees the whole patient, and not one image that they read second."""
+        practice = self.patient.practice_id
+        return self.is_own or bool(practice and practice == self.doctor.practice_id)
+
+    @property
+    def treats(self) -> bool:
+        """Whether the doctor may do more than look: send, have it read again."""
+        return self.doctor is None or may_treat(self.doctor, self.patient)
+
+    @cached_property
+    def may_judge(self) -> bool:
+        """Who treats the patient judges, and who was asked to read this image second."""
+        if self.treats or not self.is_known:
+            return True
+        return self.radiograph.second_readings.filter(is_open=True, reader=self.doctor).exists()
 
     @property
     def age(self) -> int:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.query import ModelIterable
 
+from patients.models import shared_with, treated_with
 from radiology.models import Radiograph, lent_to
 
 from .withholding import judged_by, withhold
+
+PATIENT = "radiograph__patient__"
+
+
+def _own(user) -> models.Q:
+    return models.Q(radiograph__owner=user)
+
+
+def _lent(user) -> models.Q:
+    return models.Q(radiograph__in=lent_to(user))
 
 
 class AnalysisQuerySet(models.QuerySet):
@@ -20,10 +31,28 @@ class AnalysisQuerySet(models.QuerySet):
         if getattr(user, "is_staff", False):
             return self.filter(radiograph__in=Radiograph.objects.visible_to(user))
         if getattr(user, "may_practise", False):
-            own = models.Q(radiograph__owner=user)
-            lent = models.Q(radiograph__in=lent_to(user))
-            return self.filter(own | lent).for_reader(user)
+            rows = _own(user) | _lent(user) | shared_with(user, PATIENT)
+            return self.filter(rows).for_reader(user)
         return self.none()
+
+    def known_to(self, user) -> AnalysisQuerySet:
+        """The same without what is read second: where the patient's history and identity show."""
+        if not getattr(user, "may_practise", False):
+            return self.none()
+        return self.filter(_own(user) | shared_with(user, PATIENT)).for_reader(user)
+
+    def treated_by(self, user) -> AnalysisQuerySet:
+        """Those of the patients whom ``user`` treats: for what changes them."""
+        if not getattr(user, "may_practise", False):
+            return self.none()
+        return self.filter(_own(user) | treated_with(user, PATIENT)).for_reader(user)
+
+    def open_to_judge(self, user) -> AnalysisQuerySet:
+        """Those that ``user`` may judge: of patients whom they treat, and those read second."""
+        if not getattr(user, "may_practise", False):
+            return self.none()
+        treated = treated_with(user, PATIENT)
+        return self.filter(_own(user) | _lent(user) | treated).for_reader(user)
 
     def owned_by(self, user) -> AnalysisQuerySet:
         """Those of a doctor's own patients: for lists, and for what their doctor alone may do."""
@@ -36,6 +65,12 @@ class AnalysisQuerySet(models.QuerySet):
         if not getattr(user, "may_practise", False):
             return self.none()
         return self.filter(owner=user).for_reader(user)
+
+    def shared_by_practice(self, user) -> AnalysisQuerySet:
+        """Those of all patients whom ``user``'s practice shares, ``user``'s own included."""
+        if not getattr(user, "may_practise", False):
+            return self.none()
+        return self.filter(shared_with(user, PATIENT)).for_reader(user)
 
     def revealed_to(self, user) -> AnalysisQuerySet:
         """What is asked for by class or certainty: nothing that is withheld from ``user``."""

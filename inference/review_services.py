@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from operations.services import access_record
+from patients.models import Patient
 
 from .agreement import agreement_of
 from .errors import (
@@ -179,8 +180,16 @@ def _store(review: Review, request) -> Review:
     earlier = Review.objects.filter(analysis=review.analysis, doctor=review.doctor, is_current=True)
     earlier.update(is_current=None)
     review.save(force_insert=True)
-    Analysis.objects.filter(pk=review.analysis_id, owner=review.doctor).update(
-        judgement=review.verdict
-    )
+    concerned = Analysis.objects.filter(pk=review.analysis_id)
+    if not _treats(review):
+        concerned = concerned.filter(owner=review.doctor)
+    concerned.update(judgement=review.verdict)
     access_record(actor=review.doctor, action="create", obj=review, request=request)
     return review
+
+
+def _treats(review: Review) -> bool:
+    """Whether the patient is shared with a doctor of the same practice, who treats them too."""
+    practice = review.doctor.practice_to_change
+    patient = Patient.objects.filter(radiographs=review.analysis.radiograph_id, practice=practice)
+    return bool(practice) and patient.exists()

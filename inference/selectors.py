@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q
+from django.db.models import Count, Exists, Min, OuterRef, Prefetch, Q, TextChoices
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from .models import Analysis, AnalysisQuerySet, ModelVersion, Review
 
@@ -12,7 +13,22 @@ RELATED = ("radiograph__patient", "model_version")
 FINDINGS = frozenset({"label", "certainty"})
 
 
-def readings_list(user) -> AnalysisQuerySet:
+class Whose(TextChoices):
+    """Of whose patients a list is. One that named both would walk every doctor's rows."""
+
+    MINE = "mine", _("My patients")
+    PRACTICE = "practice", _("Shared in the practice")
+    KNOWN = "known", _("Mine and those of the practice")
+
+
+def whose_rows(user, whose: str) -> AnalysisQuerySet:
+    """The analyses of these patients; ``KNOWN`` only where a filter leaves one patient's."""
+    rows = Analysis.objects
+    by = {Whose.PRACTICE: rows.shared_by_practice, Whose.KNOWN: rows.known_to}
+    return by.get(whose, rows.owned_by)(user)
+
+
+def readings_list(user, whose: str = Whose.MINE) -> AnalysisQuerySet:
     """The current analysis of each radiograph of ``user``'s patients, newest first.
 
     A page of it with radiographs, patients and model versions takes three queries. The
@@ -20,7 +36,7 @@ def readings_list(user) -> AnalysisQuerySet:
     before it sorts (25 s; 10 ms without).
     """
     return (
-        Analysis.objects.owned_by(user)
+        whose_rows(user, whose)
         .current()
         .select_related("radiograph")
         .prefetch_related(*RELATED)
@@ -43,6 +59,18 @@ def reading_get(user, radiograph_pk) -> Analysis:
     return visible.get(radiograph=radiograph_pk)
 
 
+def known_reading_get(user, radiograph_pk) -> Analysis:
+    """The same where ``user`` sees the whole patient, not that radiograph alone."""
+    known = Analysis.objects.known_to(user).current().select_related(*RELATED)
+    return known.get(radiograph=radiograph_pk)
+
+
+def treated_reading_get(user, radiograph_pk) -> Analysis:
+    """The same where ``user`` treats the patient."""
+    treated = Analysis.objects.treated_by(user).current().select_related(*RELATED)
+    return treated.get(radiograph=radiograph_pk)
+
+
 def own_reading_get(user, radiograph_pk) -> Analysis:
     """The same for the patient's own doctor alone."""
     own = Analysis.objects.owned_by(user).current().select_related(*RELATED)
@@ -59,9 +87,9 @@ def finished_analyses(pks: set) -> set:
     return set(rows.values_list("pk", flat=True))
 
 
-def analyses_list(user) -> AnalysisQuerySet:
+def analyses_list(user, whose: str = Whose.MINE) -> AnalysisQuerySet:
     """All analyses of ``user``'s patients, those that were replaced included, newest first."""
-    own = Analysis.objects.owned_by(user)
+    own = whose_rows(user, whose)
     return own.select_related("radiograph").prefetch_related(*RELATED)
 
 
@@ -70,15 +98,20 @@ def analysis_get(user, pk) -> Analysis:
     return Analysis.objects.visible_to(user).select_related(*RELATED).get(pk=pk)
 
 
-def own_analysis_get(user, pk) -> Analysis:
-    """The same for the patient's own doctor alone."""
-    return Analysis.objects.owned_by(user).select_related(*RELATED).get(pk=pk)
+def treated_analysis_get(user, pk) -> Analysis:
+    """The same where ``user`` treats the patient."""
+    return Analysis.objects.treated_by(user).select_related(*RELATED).get(pk=pk)
+
+
+def judged_analysis_get(user, pk) -> Analysis:
+    """The same where ``user`` may judge it."""
+    return Analysis.objects.open_to_judge(user).select_related(*RELATED).get(pk=pk)
 
 
 def patient_readings(user, patient) -> AnalysisQuerySet:
     """The current analysis of each radiograph of ``patient``, newest radiograph first."""
     return (
-        Analysis.objects.owned_by(user)
+        Analysis.objects.known_to(user)
         .current()
         .select_related(*RELATED)
         .filter(radiograph__patient=patient)
@@ -94,7 +127,7 @@ def patient_analyses(user, patient) -> AnalysisQuerySet:
     reviews = Review.objects.select_related("doctor").order_by("-created_at", "-pk")
     reviews = heard_by(reviews, user)
     return (
-        Analysis.objects.owned_by(user)
+        Analysis.objects.known_to(user)
         .filter(radiograph__patient=patient)
         .select_related(*RELATED)
         .prefetch_related(Prefetch("reviews", reviews))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from django.db.models import Prefetch, prefetch_related_objects
 
+from patients.selectors import may_treat
 from pneumoniapp.paging import Page, keyset_page
 
 from .models import Analysis, ModelVersion, Review
@@ -57,11 +58,19 @@ def timeline_entries(user, analyses: Sequence[Analysis]) -> list[Entry]:
     if not analyses:
         return []
     earlier: dict = {analysis.radiograph_id: [] for analysis in analyses}
-    replaced = Analysis.objects.owned_by(user).filter(radiograph__in=earlier, is_current=None)
+    replaced = Analysis.objects.known_to(user).filter(radiograph__in=earlier, is_current=None)
     for analysis in replaced.select_related("model_version").order_by("-queued_at", "-pk"):
         earlier[analysis.radiograph_id].append(analysis)
     every = [*analyses, *(one for found in earlier.values() for one in found)]
     counting = heard_by(Review.objects.filter(is_current=True).select_related("doctor"), user)
     prefetch_related_objects(every, Prefetch("reviews", counting.order_by("-created_at", "-pk")))
     production = model_production()
-    return [Entry(one, earlier[one.radiograph_id], production) for one in analyses]
+    return [
+        Entry(
+            one,
+            earlier[one.radiograph_id],
+            # Who only looks can't have it read again, and is not offered to.
+            production if may_treat(user, one.radiograph.patient) else None,
+        )
+        for one in analyses
+    ]

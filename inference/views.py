@@ -21,7 +21,15 @@ from radiology.files import file_response
 from .forms import OwnClassForm, ReadingFilterForm, ReviewForm
 from .models import Analysis
 from .presentation import ReadingView
-from .selectors import analysis_get, own_reading_get, reading_get, readings_list, sought
+from .selectors import (
+    Whose,
+    analysis_get,
+    judged_analysis_get,
+    reading_get,
+    readings_list,
+    sought,
+    treated_reading_get,
+)
 from .services import analysis_requeue, review_before_reading, review_create
 
 
@@ -31,8 +39,11 @@ def reading_list(request: HttpRequest) -> HttpResponse:
     """The doctor's radiographs with their readings, filtered by the address, in pages."""
     form = ReadingFilterForm(request.GET)
     lookups = form.lookups
+    rows = readings_list(request.user, form.scope)
+    if form.scope != Whose.MINE:
+        rows = rows.select_related("owner")
     page = keyset_page(
-        sought(readings_list(request.user), request.user, lookups),
+        sought(rows, request.user, lookups),
         order="-radiograph__acquired_on",
         key="radiograph__pk",
         params=request.GET,
@@ -41,7 +52,13 @@ def reading_list(request: HttpRequest) -> HttpResponse:
     if key := lookups.get("radiograph__patient"):
         patient = patient_find(request.user, key)
     list_read_record(object_type="radiology.radiograph", request=request, count=len(page))
-    context = {"page": page, "form": form, "patient": patient, "filtered": bool(lookups)}
+    context = {
+        "page": page,
+        "form": form,
+        "patient": patient,
+        "whose": form.scope,
+        "filtered": bool(lookups),
+    }
     return render(request, "readings/list.html", context)
 
 
@@ -129,7 +146,7 @@ def reading_result(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @practising_doctor_required
 def reading_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Send a failed reading to the queue again."""
-    analysis = _analysis_or_404(request, pk, own_reading_get)
+    analysis = _analysis_or_404(request, pk, treated_reading_get)
     try:
         analysis_requeue(analysis=analysis, requested_by=request.user, request=request)
     except CodedError as error:
@@ -142,7 +159,7 @@ def reading_retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def reading_review(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Approve or contest one analysis; for who reads first, say what they see before it."""
     try:
-        analysis = analysis_get(request.user, pk)
+        analysis = judged_analysis_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
     if analysis.withheld:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import practising_doctor_required
 from operations.services import list_read_record
 from patients.forms import PatientForm
-from patients.selectors import patient_find, patients_search
+from patients.selectors import patient_find, patient_treated_get, patients_search
 from pneumoniapp.errors import CodedError
 from radiology.dicom.header import peek_header
 from radiology.uploads import PIECE_BYTES
@@ -96,8 +96,9 @@ def _page(request, form=None, patient_form=None, status: int = 200) -> HttpRespo
     """The form, with what was typed; files must be chosen again, as browsers will have it."""
     words = request.POST.get("q", "").strip()[:64]
     key = request.POST.get("patient") or request.GET.get("patient", "")
-    chosen = patient_find(request.user, key)
-    found = patients_search(request.user, words, limit=RECENT_PATIENTS if not words else 50)
+    chosen = patient_find(request.user, key, patient_treated_get)
+    limit = RECENT_PATIENTS if not words else 50
+    found = patients_search(request.user, words, limit=limit, treated=True)
     if shown := {patient.pk for patient in [*found, chosen] if patient}:
         list_read_record(object_type="patients.patient", request=request, count=len(shown))
     if form is None:

@@ -17,7 +17,7 @@ from operations.services import access_record
 from patients.forms import ErasureForm
 from patients.models import Erasure, Patient
 from patients.retention import retention_end_of
-from patients.selectors import patient_get
+from patients.selectors import patient_owned_get, patient_treated_get
 from pneumoniapp.reauthentication import reauthenticated
 
 from .privacy.erasure import erasure_request
@@ -29,7 +29,7 @@ from .privacy.export import patient_export
 @reauthenticated
 def patient_export_zip(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """All of a patient's data as a ZIP archive, sent while it is made."""
-    patient = patient_or_404(request, pk)
+    patient = patient_or_404(request, pk, patient_treated_get)
     return zip_answer(
         patient_export(patient=patient, by=request.user, request=request), f"patient-{pk}.zip"
     )
@@ -40,7 +40,7 @@ def patient_export_zip(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @reauthenticated
 def patient_erasure(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask for a patient's data to be erased; past the term of retention it is, at once."""
-    patient = patient_or_404(request, pk)
+    patient = patient_or_404(request, pk, patient_owned_get)
     form = ErasureForm(request.POST or None)
     if request.method == "POST" and (
         erasure := form.request_with(
@@ -65,9 +65,9 @@ def patient_erasure(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return render(request, "privacy/erasure.html", context, status=status)
 
 
-def patient_or_404(request: HttpRequest, pk: uuid.UUID) -> Patient:
+def patient_or_404(request: HttpRequest, pk: uuid.UUID, get) -> Patient:
     try:
-        return patient_get(request.user, pk)
+        return get(request.user, pk)
     except Patient.DoesNotExist as error:
         raise Http404 from error
 

@@ -19,7 +19,7 @@ from .errors import AnalysisNotDoneError, ReadingWithheldError, ReportFailedErro
 from .models import Analysis
 from .report.content import LONGEST_HISTORY, MAP, RADIOGRAPH, patient_report, reading_report
 from .report.rendering import report_pdf
-from .selectors import own_reading_get, patient_analyses
+from .selectors import known_reading_get, patient_analyses
 
 
 @require_GET
@@ -27,7 +27,7 @@ from .selectors import own_reading_get, patient_analyses
 def reading_report_pdf(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The current reading of one radiograph as PDF; 409 while there is none to be seen."""
     try:
-        analysis = own_reading_get(request.user, pk)
+        analysis = known_reading_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
     access_record(

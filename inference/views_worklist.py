@@ -20,7 +20,7 @@ from pneumoniapp.errors import CodedError
 
 from .errors import ReadingWithheldError
 from .models import Analysis, Review
-from .selectors import own_analysis_get, reading_get
+from .selectors import reading_get, treated_analysis_get
 from .services import review_create
 from .wording import labels_of
 from .worklist import (
@@ -49,14 +49,15 @@ def worklist(request: HttpRequest) -> HttpResponse:
     """The doctor's readings that wait, the most urgent first, filtered by the address."""
     form = WorklistFilterForm(request.GET)
     # Before the page is read: what is finished in between is told as new, not lost.
-    since = newest_finish(request.user)
-    page = worklist_page(request.user, form.lookups, request.GET)
+    since = newest_finish(request.user, form.scope)
+    page = worklist_page(request.user, form.lookups, request.GET, form.scope)
     place = place_of(request.GET)
     list_read_record(object_type="radiology.radiograph", request=request, count=len(page))
     context = {
         "page": page,
         "form": form,
-        "counts": worklist_counts(request.user),
+        "whose": form.scope,
+        "counts": worklist_counts(request.user, form.scope),
         "since": since.isoformat() if since else "",
         "place": place,
         "export_limit": EXPORT_LIMIT,
@@ -82,7 +83,7 @@ def news(request: HttpRequest) -> HttpResponse:
     Empty (204) while that is what the page says already (``shown``).
     """
     form = WorklistFilterForm(request.GET)
-    count = worklist_news(request.user, form.lookups, request.GET.get("since", ""))
+    count = worklist_news(request.user, form.lookups, request.GET.get("since", ""), form.scope)
     if str(count) == request.GET.get("shown", "0"):
         return HttpResponse(status=204)
     filters = request.GET.copy()
@@ -96,7 +97,7 @@ def news(request: HttpRequest) -> HttpResponse:
 def approve(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Agree with one reading from the list; the row stays where it is and says so."""
     try:
-        analysis = own_analysis_get(request.user, pk)
+        analysis = treated_analysis_get(request.user, pk)
     except Analysis.DoesNotExist as error:
         raise Http404 from error
     problem = _approve(request, analysis)
@@ -172,10 +173,13 @@ def export(request: HttpRequest) -> HttpResponse:
         user=request.user,
         # What is selected is exported, also when it was judged a moment ago.
         lookups=form.lookups if radiographs is None else {},
+        whose=form.scope,
         radiographs=radiographs,
         request=request,
     )
-    lines = export_lines(user=request.user, keys=keys, more=more, language=get_language())
+    lines = export_lines(
+        user=request.user, keys=keys, more=more, language=get_language(), whose=form.scope
+    )
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     name = f"worklist-{timezone.localdate():%Y-%m-%d}.csv"
     response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -20,7 +20,7 @@ from pneumoniapp.paging import Page, keyset_page
 
 from .forms import ReadingFilterForm
 from .models import Analysis, AnalysisQuerySet, Certainty, Review
-from .selectors import RELATED, sought
+from .selectors import RELATED, Whose, sought, whose_rows
 from .urgency import Urgency
 
 # A count goes no further: what matters above is that there are many.
@@ -60,7 +60,7 @@ class WorklistFilterForm(ReadingFilterForm):
         ],
     )
 
-    field_order = ["judgement", "label", "certainty", "status", "since", "until", "patient"]
+    field_order = ["judgement", "label", "certainty", "status", "since", "until"]
     LOOKUPS = ReadingFilterForm.LOOKUPS | {
         "since": "acquired_on__gte",
         "until": "acquired_on__lte",
@@ -90,13 +90,22 @@ class WorklistFilterForm(ReadingFilterForm):
     def is_filtered(self) -> bool:
         """Whether anything is asked for beyond what an empty form shows."""
         self.is_valid()
-        return any(self.cleaned_data.values()) or bool(self.errors)
+        asked = {name: value for name, value in self.cleaned_data.items() if name != "whose"}
+        return any(asked.values()) or bool(self.errors)
 
 
-def worklist_rows(user, lookups: dict) -> AnalysisQuerySet:
+def worklist_base(user, whose: str) -> AnalysisQuerySet:
+    """The current readings of the doctor's own patients, by one index, or of their practice's."""
+    if whose == Whose.MINE:
+        return Analysis.objects.of_doctor(user).current()
+    return whose_rows(user, whose).current()
+
+
+def worklist_rows(user, lookups: dict, whose: str = Whose.MINE) -> AnalysisQuerySet:
     """The current readings of a doctor's radiographs that ``lookups`` leave, in no order."""
-    rows = sought(Analysis.objects.of_doctor(user).current(), user, lookups)
-    return rows.select_related("radiograph").prefetch_related(*RELATED)
+    rows = sought(worklist_base(user, whose), user, lookups)
+    rows = rows.select_related("radiograph").prefetch_related(*RELATED)
+    return rows if whose == Whose.MINE else rows.select_related("radiograph", "owner")
 
 
 def worklist_order(user) -> str:
@@ -107,29 +116,29 @@ def worklist_order(user) -> str:
     return "radiograph__pk" if user.read_first else "urgency"
 
 
-def worklist_page(user, lookups: dict, params) -> Page:
+def worklist_page(user, lookups: dict, params, whose: str = Whose.MINE) -> Page:
     """The page that ``params`` (``after``, ``before``) ask for, the most urgent first.
 
     In one urgency the radiograph that came first is first: its key tells the time.
     """
     return keyset_page(
-        worklist_rows(user, lookups),
+        worklist_rows(user, lookups, whose),
         order=worklist_order(user),
         key="radiograph__pk",
         params=params,
         # The row at which a page began may be judged and gone: the page still begins there.
-        anchors=Analysis.objects.of_doctor(user).current(),
+        anchors=worklist_base(user, whose),
     )
 
 
-def worklist_counts(user) -> list[dict]:
+def worklist_counts(user, whose: str = Whose.MINE) -> list[dict]:
     """How many readings wait for the doctor, by status: ``status``, ``name``, ``count``, ``more``.
 
     ``more`` says that the count stopped at ``COUNT_LIMIT``. One query for each status.
     """
     counts = []
     for status, (low, high) in STATUS_RANGE.items():
-        rows = Analysis.objects.of_doctor(user).current().filter(judgement="")
+        rows = worklist_base(user, whose).filter(judgement="")
         rows = rows.filter(urgency__gte=low, urgency__lte=high).order_by()
         count = rows.values("pk")[: COUNT_LIMIT + 1].count()
         counts.append(
@@ -143,17 +152,18 @@ def worklist_counts(user) -> list[dict]:
     return counts
 
 
-def newest_finish(user) -> datetime | None:
-    """When the doctor's newest reading was finished, by the worker's clock."""
-    return Analysis.objects.of_doctor(user).aggregate(at=Max("finished_at"))["at"]
+def newest_finish(user, whose: str = Whose.MINE) -> datetime | None:
+    """When the newest reading was finished, by the worker's clock."""
+    rows = Analysis.objects.of_doctor(user) if whose == Whose.MINE else whose_rows(user, whose)
+    return rows.aggregate(at=Max("finished_at"))["at"]
 
 
-def worklist_news(user, lookups: dict, since: str) -> int:
+def worklist_news(user, lookups: dict, since: str, whose: str = Whose.MINE) -> int:
     """How many readings that ``lookups`` leave were finished after ``since`` (ISO 8601).
 
     ``since`` empty: all of them. At most ``NEWS_LIMIT``; 0 for a time that is none.
     """
-    rows = sought(Analysis.objects.of_doctor(user).current(), user, lookups)
+    rows = sought(worklist_base(user, whose), user, lookups)
     try:
         at = parse_datetime(since) if since else None
     except ValueError:

@@ -16,7 +16,7 @@ from pneumoniapp.spreadsheets import csv_text
 
 from .errors import NoModelInProductionError
 from .models import LABELS, Analysis, AnalysisQuerySet, Label, Review
-from .selectors import RELATED, model_production
+from .selectors import RELATED, Whose, model_production
 from .services import analysis_request, analysis_requeue
 from .wording import SHORT_CERTAINTY, labels_of, one_of
 from .worklist import worklist_order, worklist_rows
@@ -41,7 +41,7 @@ def readings_reread(*, user, radiographs: list[UUID], request=None) -> tuple[lis
     A failed reading goes back to the queue; one by another version is read anew, and the
     old reading is kept. One that is not finished, or that this version made, is left.
     """
-    rows = Analysis.objects.owned_by(user).current().select_related(*RELATED)
+    rows = Analysis.objects.treated_by(user).current().select_related(*RELATED)
     found = {row.radiograph_id: row for row in rows.filter(radiograph__in=radiographs)}
     production = model_production()
     outcomes = []
@@ -71,14 +71,14 @@ def _reread(analysis: Analysis, production, user, request) -> str:
 
 
 def export_keys(
-    *, user, lookups: dict, radiographs: list[UUID] | None, request=None
+    *, user, lookups: dict, radiographs: list[UUID] | None, whose: str = Whose.MINE, request=None
 ) -> tuple[list[UUID], bool]:
     """The keys of the analyses to export, in the order of the list, and whether there are more.
 
     All that ``lookups`` leave, or of these only the ``radiographs``; ``EXPORT_LIMIT`` at
     most. That ``user`` reads each of these radiographs is recorded before a line leaves.
     """
-    rows = worklist_rows(user, lookups)
+    rows = worklist_rows(user, lookups, whose)
     if radiographs is not None:
         rows = rows.filter(radiograph__in=radiographs)
     keys = list(
@@ -99,7 +99,9 @@ def export_keys(
     return [pk for pk, _radiograph, _patient in keys], more
 
 
-def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterator[str]:
+def export_lines(
+    *, user, keys: list[UUID], more: bool, language: str, whose: str = Whose.MINE
+) -> Iterator[str]:
     """The lines of a CSV file for spreadsheets, a chunk of rows at a time.
 
     Numbers and the separator are those of ``language``, so that a spreadsheet of the same
@@ -107,16 +109,20 @@ def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterat
     """
     with translation.override(language):
         yield "\ufeff"
-        yield csv_text([_heading()])
+        # Whose patient it is where they are not all the same doctor's.
+        doctor = [_("Doctor")] if whose != Whose.MINE else []
+        yield csv_text([[*_heading(), *doctor]])
     for start in range(0, len(keys), EXPORT_CHUNK):
         chunk = keys[start : start + EXPORT_CHUNK]
-        rows = _rows(Analysis.objects.owned_by(user), chunk)
+        rows = _rows(Analysis.objects.known_to(user), chunk, *(["owner"] if doctor else []))
         own = {
             review.analysis_id: review
             for review in Review.objects.filter(analysis__in=chunk, doctor=user, is_current=True)
         }
         with translation.override(language):
-            text = csv_text(_cells(row, own.get(row.pk)) for row in rows)
+            doctors = [[str(row.owner)] if whose != Whose.MINE else [] for row in rows]
+            cells = [_cells(row, own.get(row.pk)) for row in rows]
+            text = csv_text([*one, *doctor] for one, doctor in zip(cells, doctors, strict=True))
         yield text
     if more:
         with translation.override(language):
@@ -124,8 +130,8 @@ def export_lines(*, user, keys: list[UUID], more: bool, language: str) -> Iterat
             yield csv_text([[sentence % {"count": EXPORT_LIMIT}]])
 
 
-def _rows(visible: AnalysisQuerySet, keys: list[UUID]) -> list[Analysis]:
-    found = {row.pk: row for row in visible.filter(pk__in=keys).select_related(*RELATED)}
+def _rows(visible: AnalysisQuerySet, keys: list[UUID], *more: str) -> list[Analysis]:
+    found = {row.pk: row for row in visible.filter(pk__in=keys).select_related(*RELATED, *more)}
     return [found[key] for key in keys if key in found]
 
 

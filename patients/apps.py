@@ -6,3 +6,10 @@ class PatientsConfig(AppConfig):
     name = "patients"
     verbose_name = _("Patients")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from accounts.practices.services import membership_ended
+
+        from .sharing import patients_unshare
+
+        membership_ended.connect(patients_unshare, dispatch_uid="patients_unshare")

@@ -53,3 +53,9 @@ class ErasureDecidedError(PermanentError):
 class ErasureReasonError(PermanentError):
     code = "erasure_reason"
     sentence = _("Say why.")
+
+
+class NoPracticeError(PermanentError):
+    code = "no_practice"
+    status = 409
+    sentence = _("You belong to no practice with which the patient could be shared.")

@@ -7,25 +7,60 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Practice
 from pneumoniapp.ids import uuid7
 
 from .models_erasure import Erasure, Tombstone  # noqa: F401
+
+
+def shared_with(user, path: str = "") -> models.Q:
+    """The patients whom ``user``'s practice shares; ``path`` leads from other rows to the patient.
+
+    The practice stands in the account's own row, read with each request: who leaves is out at
+    the next one. Without a practice this asks the database nothing.
+    """
+    return _of(user.practice_id, path)
+
+
+def treated_with(user, path: str = "") -> models.Q:
+    """Those of :func:`shared_with` where ``user``'s role allows more than to look."""
+    return _of(user.practice_to_change, path)
+
+
+def _of(practice_id, path: str) -> models.Q:
+    return models.Q(**({f"{path}practice": practice_id} if practice_id else {"pk__in": []}))
 
 
 class PatientQuerySet(models.QuerySet):
     def visible_to(self, user) -> PatientQuerySet:
         """The patients that ``user`` may see: **the** access rule.
 
-        A doctor who may practise sees their own patients; an administrator with the
-        permission to view patients sees all (in the admin); everybody else sees none.
+        A doctor who may practise sees their own patients and those whom their practice shares;
+        an administrator with the permission to view patients sees all (in the admin);
+        everybody else sees none.
         Every page, API route, relational field, file and admin action starts here, or
         at a ``visible_to`` that follows the relation to the patient.
         """
         if getattr(user, "is_staff", False) and user.is_active:
             return self if user.has_perm("patients.view_patient") else self.none()
         if getattr(user, "may_practise", False):
-            return self.filter(owner=user)
+            return self.filter(models.Q(owner=user) | shared_with(user))
         return self.none()
+
+    def treated_by(self, user) -> PatientQuerySet:
+        """Those of ``visible_to`` whom ``user`` may correct, send radiographs of, export.
+
+        Not a reader's, who looks at what others share and changes nothing.
+        """
+        if not getattr(user, "may_practise", False) or user.is_staff:
+            return self.none()
+        return self.filter(models.Q(owner=user) | treated_with(user))
+
+    def owned_by(self, user) -> PatientQuerySet:
+        """The doctor's own: who alone shares, takes back, asks for erasure."""
+        if not getattr(user, "may_practise", False) or user.is_staff:
+            return self.none()
+        return self.filter(owner=user)
 
 
 class Patient(models.Model):
@@ -35,6 +70,7 @@ class Patient(models.Model):
       is unique for one owner and never leaves the database (no log, URL or file has it).
     - No name is kept: nothing here needs one.
     - Belongs to one doctor, the ``owner``.
+    - ``practice``: the owner's practice, while the owner shares the patient with it.
     - ``training_consent``: whether the patient allows that radiographs train a model, since
       when it stands so (``consent_at``) and who recorded it (``consent_by``). Only ``given``
       allows it. The record of access has every change.
@@ -58,6 +94,15 @@ class Patient(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         verbose_name=_("doctor"),
+        on_delete=models.PROTECT,
+        related_name="patients",
+    )
+    practice = models.ForeignKey(
+        Practice,
+        verbose_name=_("shared with"),
+        null=True,
+        blank=True,
+        editable=False,
         on_delete=models.PROTECT,
         related_name="patients",
     )
@@ -109,6 +154,7 @@ class Patient(models.Model):
         indexes = [
             models.Index(fields=["owner", "-created_at"]),
             models.Index(fields=["owner", "birth_date"]),
+            models.Index(fields=["practice", "-created_at"], name="patient_by_practice"),
         ]
 
     def __str__(self) -> str:

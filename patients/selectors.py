@@ -26,31 +26,55 @@ def patients_list(user) -> QuerySet[Patient]:
 
 def patient_get(user, pk) -> Patient:
     """One patient that ``user`` may see; ``Patient.DoesNotExist`` for all others."""
+    return _one(Patient.objects.visible_to(user), pk)
+
+
+def patient_treated_get(user, pk) -> Patient:
+    """The same where ``user`` may do more than look."""
+    return _one(Patient.objects.treated_by(user), pk)
+
+
+def patient_owned_get(user, pk) -> Patient:
+    """The same for the patient's own doctor alone."""
+    return _one(Patient.objects.owned_by(user), pk)
+
+
+def _one(patients: QuerySet[Patient], pk) -> Patient:
     waits = Erasure.objects.filter(patient_key=OuterRef("pk"), is_open=True)
-    patients = Patient.objects.visible_to(user).select_related("consent_by")
+    patients = patients.select_related("consent_by", "owner", "practice")
     return patients.annotate(erasure_waits=Exists(waits)).get(pk=pk)
 
 
-def patient_find(user, key) -> Patient | None:
+def may_treat(user, patient: Patient) -> bool:
+    """What ``treated_by`` says, of a row that is at hand and visible to ``user``."""
+    shared = patient.practice_id and patient.practice_id == user.practice_to_change
+    return patient.owner_id == user.pk or bool(shared)
+
+
+def patient_find(user, key, get=patient_get) -> Patient | None:
     """The patient whose key came with a request, as text maybe; ``None`` for what is no such key
-    and for a patient that ``user`` may not see."""
+    and for a patient that ``user`` may not ``get``."""
     try:
-        return patient_get(user, uuid.UUID(str(key)))
+        return get(user, uuid.UUID(str(key)))
     except (ValueError, Patient.DoesNotExist):
         return None
 
 
 def patients_by_identifier(user, identifier: str) -> QuerySet[Patient]:
-    """The patient with exactly this identifier, whatever its case: one row or none."""
+    """The patients with exactly this identifier, whatever its case: one of each doctor at most."""
     return patients_list(user).filter(identifier__iexact=identifier_normalize(identifier))
 
 
-def patients_search(user, words: str, *, limit: int = SEARCH_LIMIT) -> list[Patient]:
+def patients_search(
+    user, words: str, *, limit: int = SEARCH_LIMIT, treated: bool = False
+) -> list[Patient]:
     """At most ``limit`` patients whose identifier contains ``words``, in its order.
 
-    Without words, the newest patients.
+    Without words, the newest patients. ``treated``: those alone of whom ``user`` may send
+    radiographs.
     """
     patients = patients_list(user)
+    patients = patients.treated_by(user) if treated else patients.select_related("owner")
     words = identifier_normalize(words)
     if words:
         patients = patients.filter(identifier__icontains=words).order_by("identifier", "pk")

@@ -58,7 +58,7 @@ def patient_known(*, owner, identifier: str, sex: str, birth_date: dt.date) -> P
     Raises :class:`PatientConflictError` when sex or birth date differ from what is known.
     """
     patient = (
-        Patient.objects.visible_to(owner)
+        Patient.objects.owned_by(owner)
         .filter(identifier__iexact=identifier_normalize(identifier))
         .first()
     )

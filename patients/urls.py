@@ -9,5 +9,6 @@ urlpatterns = [
     path("search/", views.patient_search, name="search"),
     path("<uuid:pk>/", views.patient_detail, name="detail"),
     path("<uuid:pk>/edit/", views.patient_edit, name="update"),
+    path("<uuid:pk>/sharing/", views.patient_sharing, name="sharing"),
     path("<uuid:pk>/accesses/", views_accesses.patient_access_list, name="accesses"),
 ]

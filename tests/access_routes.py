@@ -6,6 +6,9 @@ fails. The roles, in the order in which they ask:
 - ``anonymous``: nobody signed in;
 - ``pending``, ``suspended``: doctors who may not practise;
 - ``other``: a practising doctor who owns none of the objects asked for;
+- ``former``: one who was a member of the owner's practice and left;
+- ``reader``, ``colleague``: members of the practice with which the owner shares the patient,
+  who may look and who may treat;
 - ``staff``, ``superuser``: administrators without and with every permission;
 - ``owner``: the doctor whose objects they are.
 
@@ -18,7 +21,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-ROLES = ("anonymous", "pending", "suspended", "other", "staff", "superuser", "owner")
+ROLES = (
+    "anonymous",
+    "pending",
+    "suspended",
+    "other",
+    "former",
+    "staff",
+    "superuser",
+    "reader",
+    "colleague",
+    "owner",
+)
+DOCTORS = ("other", "former", "reader", "colleague", "owner")
+# Who changes the objects, by right.
+TREATS = ("colleague", "owner")
 NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 Answers = dict[str, int | str]
@@ -32,7 +49,10 @@ PRACTISING: Answers = SIGNED_IN | {
     "staff": "admin",
     "superuser": "admin",
 }
-OWNER: Answers = PRACTISING | {"other": 404}
+# What the owner's practice sees, what those of it who treat may change, what is the owner's alone.
+SHARED: Answers = PRACTISING | {"other": 404, "former": 404}
+TREATED: Answers = SHARED | {"reader": 404}
+OWNER: Answers = TREATED | {"colleague": 404}
 # Where a page sends somebody who has no business there.
 HOME: Answers = dict.fromkeys(ROLES, "onward") | {
     "pending": "waiting",
@@ -40,19 +60,32 @@ HOME: Answers = dict.fromkeys(ROLES, "onward") | {
     "staff": "admin",
     "superuser": "admin",
 }
+# Onward for members of the owner's practice, whom the next page tells what came of it.
+MEMBERS: Answers = SHARED | dict.fromkeys(("reader", "colleague", "owner"), "onward")
 TOKEN: Answers = EVERYBODY | {"anonymous": 401}
 API_PRACTISING: Answers = TOKEN | {"pending": 403, "suspended": 403, "staff": 403, "superuser": 403}
-API_OWNER: Answers = API_PRACTISING | {"other": 404}
+API_SHARED: Answers = API_PRACTISING | {"other": 404, "former": 404}
+API_TREATED: Answers = API_SHARED | {"reader": 404}
+API_OWNER: Answers = API_TREATED | {"colleague": 404}
 
 
 def practising(answer: int | str) -> Answers:
     """For every doctor who may practise ``answer``, for others what a page says."""
-    return PRACTISING | {"owner": answer, "other": answer}
+    return PRACTISING | dict.fromkeys(DOCTORS, answer)
+
+
+def treated(answer: int | str) -> Answers:
+    """For who treats the patient ``answer``, for others what a page says of one."""
+    return TREATED | {"owner": answer, "colleague": answer}
 
 
 def api_practising(answer: int) -> Answers:
     """The same for the API."""
-    return API_PRACTISING | {"owner": answer, "other": answer}
+    return API_PRACTISING | dict.fromkeys(DOCTORS, answer)
+
+
+def api_treated(answer: int) -> Answers:
+    return API_TREATED | {"owner": answer, "colleague": answer}
 
 
 @dataclass(frozen=True)
@@ -107,6 +140,14 @@ def model_version(world) -> list:
     return [version.name, version.version]
 
 
+def invited(world) -> list:
+    return [world.invitation.pk]
+
+
+def membership(world) -> list:
+    return [world.membership.pk]
+
+
 def person(_world) -> dict:
     return {"identifier": "NEW-1", "sex": "F", "birth_date": "1960-01-01"}
 
@@ -148,7 +189,7 @@ PAGES = [
     Route(
         "accounts:token_new",
         "POST",
-        dict.fromkeys(ROLES, "onward") | {"anonymous": "login", "owner": 201, "other": 201},
+        dict.fromkeys(ROLES, "onward") | {"anonymous": "login"} | dict.fromkeys(DOCTORS, 201),
     ),
     Route("accounts:sessions", "GET", SIGNED_IN),
     Route(
@@ -163,19 +204,44 @@ PAGES = [
         dict.fromkeys(ROLES, 404) | {"anonymous": "login", "owner": "onward"},
         body=lambda world: {"token": world.token.digest},
     ),
+    Route("accounts:practice", "GET", PRACTISING),
+    Route("accounts:practice", "POST", practising(422)),
+    Route(
+        "accounts:practice_invite",
+        "POST",
+        MEMBERS | {"reader": 422, "colleague": 422},
+        body=lambda world: {"address": "nobody@example.org", "role": "doctor"},
+    ),
+    Route("accounts:practice_answer", "POST", OWNER | {"owner": 404, "other": "onward"}, invited),
+    Route("accounts:practice_withdraw", "POST", MEMBERS, invited),
+    Route(
+        "accounts:practice_role",
+        "POST",
+        MEMBERS,
+        membership,
+        lambda world: {"role": "reader"},
+    ),
+    Route("accounts:practice_end", "POST", MEMBERS, membership),
     Route("patients:list", "GET", PRACTISING),
     Route("patients:create", "GET", PRACTISING),
     Route("patients:create", "POST", practising("onward"), body=person),
     Route("patients:search", "POST", PRACTISING, body=lambda world: {"q": "A"}),
-    Route("patients:detail", "GET", OWNER, patient),
-    Route("patients:update", "GET", OWNER, patient),
-    Route("patients:accesses", "GET", OWNER, patient),
-    Route("patients:update", "POST", OWNER | {"owner": "onward"}, patient, person),
+    Route("patients:detail", "GET", SHARED, patient),
+    Route("patients:update", "GET", TREATED, patient),
+    Route("patients:accesses", "GET", SHARED, patient),
+    Route("patients:update", "POST", treated("onward"), patient, person),
+    Route(
+        "patients:sharing",
+        "POST",
+        OWNER | {"owner": "onward"},
+        patient,
+        lambda world: {},
+    ),
     Route("inference:new", "GET", PRACTISING),
     Route(
         "inference:new",
         "POST",
-        OWNER | {"owner": "onward", "other": 422},
+        practising("onward") | {"other": 422, "former": 422, "reader": 422},
         body=lambda world: {"patient": world.patient.pk, "files": world.file()},
     ),
     Route("inference:inspect", "POST", PRACTISING, body=lambda world: {"head": world.file()}),
@@ -183,7 +249,7 @@ PAGES = [
     Route("inference:design", "GET", NOT_THERE | {"staff": 200, "superuser": 200}),
     Route("inference:list", "GET", PRACTISING),
     Route("inference:worklist", "GET", PRACTISING),
-    Route("inference:worklist_news", "GET", PRACTISING | {"other": 204}),
+    Route("inference:worklist_news", "GET", practising(204) | {"owner": 200}),
     Route(
         "inference:worklist_reread",
         "POST",
@@ -191,28 +257,33 @@ PAGES = [
         body=lambda world: {"radiograph": world.failed.radiograph_id},
     ),
     Route("inference:worklist_export", "POST", PRACTISING, body=lambda world: {"what": "all"}),
-    Route("inference:worklist_approve", "POST", OWNER | {"owner": "onward"}, analysis),
+    Route("inference:worklist_approve", "POST", treated("onward"), analysis),
     Route("inference:notices", "GET", dict.fromkeys(ROLES, 204) | {"owner": 200}),
     Route("inference:statistics", "GET", PRACTISING),
     Route("inference:statistics_csv", "GET", PRACTISING),
-    Route("inference:reading", "GET", OWNER, radiograph),
-    Route("inference:viewer", "GET", OWNER, radiograph),
-    Route("inference:status", "GET", OWNER, radiograph),
-    Route("inference:result", "GET", OWNER, radiograph),
-    Route("inference:retry", "POST", OWNER | {"owner": "onward"}, failed_radiograph),
-    Route("inference:read_again", "POST", OWNER | {"owner": "onward"}, radiograph),
+    Route("inference:reading", "GET", SHARED, radiograph),
+    Route("inference:viewer", "GET", SHARED, radiograph),
+    Route("inference:status", "GET", SHARED, radiograph),
+    Route("inference:result", "GET", SHARED, radiograph),
+    Route("inference:retry", "POST", treated("onward"), failed_radiograph),
+    Route("inference:read_again", "POST", treated("onward"), radiograph),
     Route(
         "inference:review",
         "POST",
-        OWNER | {"owner": "onward"},
+        treated("onward"),
         analysis,
         lambda world: {"verdict": "approved"},
     ),
-    Route("inference:map", "GET", OWNER, analysis),
-    Route("inference:report", "GET", OWNER, radiograph),
-    Route("inference:report", "GET", OWNER | {"owner": 409}, failed_radiograph),
-    Route("inference:patient_export", "POST", OWNER, patient),
-    Route("inference:patient_report", "GET", OWNER, patient),
+    Route("inference:map", "GET", SHARED, analysis),
+    Route("inference:report", "GET", SHARED, radiograph),
+    Route(
+        "inference:report",
+        "GET",
+        SHARED | dict.fromkeys(("owner", "colleague", "reader"), 409),
+        failed_radiograph,
+    ),
+    Route("inference:patient_export", "POST", TREATED, patient),
+    Route("inference:patient_report", "GET", SHARED, patient),
     Route("inference:patient_erasure", "GET", OWNER, patient),
     Route("inference:patient_erasure", "POST", OWNER | {"owner": 422}, patient),
     Route("inference:second_readings", "GET", PRACTISING),
@@ -224,18 +295,23 @@ PAGES = [
         lambda world: {"address": world.accounts["other"].email},
     ),
     Route("inference:second_reading_end", "POST", OWNER | {"owner": "onward"}, second_reading),
-    Route("inference:compare", "GET", OWNER, patient, query="?left={radiograph}&right={failed}"),
-    Route("inference:compare", "GET", OWNER | {"owner": "onward"}, patient),
+    Route("inference:compare", "GET", SHARED, patient, query="?left={radiograph}&right={failed}"),
+    Route(
+        "inference:compare",
+        "GET",
+        SHARED | dict.fromkeys(("owner", "colleague", "reader"), "onward"),
+        patient,
+    ),
     Route("inference:model_card", "GET", SIGNED_IN, model_version),
     Route("radiology:uploads", "POST", practising(201), body=lambda world: {"size": 5}),
     Route("radiology:upload", "HEAD", OWNER | {"owner": 204}, upload_key),
     Route("radiology:upload", "PATCH", OWNER | {"owner": 409}, upload_key),
     Route("radiology:upload", "DELETE", OWNER | {"owner": 204}, upload_key),
-    Route("radiology:preview", "GET", OWNER, radiograph),
-    Route("radiology:dicom", "GET", OWNER, radiograph),
-    Route("radiology:depth", "GET", OWNER, radiograph),
-    Route("radiology:depth_state", "GET", OWNER, radiograph),
-    Route("radiology:depth_state", "POST", OWNER, radiograph),
+    Route("radiology:preview", "GET", SHARED, radiograph),
+    Route("radiology:dicom", "GET", SHARED, radiograph),
+    Route("radiology:depth", "GET", SHARED, radiograph),
+    Route("radiology:depth_state", "GET", SHARED, radiograph),
+    Route("radiology:depth_state", "POST", SHARED, radiograph),
 ]
 
 API = [
@@ -246,34 +322,34 @@ API = [
             "anonymous": 401,
             "pending": 403,
             "suspended": 403,
-            "other": 200,
             "staff": 403,
             "superuser": 403,
-            "owner": 200,
-        },
+        }
+        | dict.fromkeys(DOCTORS, 200),
         body=lambda world: world.credentials,
     ),
     Route("api:me", "GET", TOKEN),
     Route("api:patient-list", "GET", API_PRACTISING),
     Route("api:patient-list", "POST", api_practising(201), body=person),
     Route("api:patient-search", "POST", API_PRACTISING, body=lambda world: {"identifier": "A"}),
-    Route("api:patient-detail", "GET", API_OWNER, patient),
-    Route("api:patient-detail", "PUT", API_OWNER, patient, person),
-    Route("api:patient-detail", "PATCH", API_OWNER, patient, lambda world: {"sex": "O"}),
+    Route("api:patient-detail", "GET", API_SHARED, patient),
+    Route("api:patient-detail", "PUT", API_TREATED, patient, person),
+    Route("api:patient-detail", "PATCH", API_TREATED, patient, lambda world: {"sex": "O"}),
     Route("api:radiograph-list", "GET", API_PRACTISING),
-    Route("api:radiograph-list", "POST", API_OWNER | {"owner": 202}, body=upload),
-    Route("api:radiograph-detail", "GET", API_OWNER, radiograph),
-    Route("api:radiograph-preview", "GET", API_OWNER, radiograph),
-    Route("api:radiograph-dicom", "GET", API_OWNER, radiograph),
+    Route("api:radiograph-list", "POST", api_treated(202), body=upload),
+    Route("api:radiograph-detail", "GET", API_SHARED, radiograph),
+    Route("api:radiograph-preview", "GET", API_SHARED, radiograph),
+    Route("api:radiograph-dicom", "GET", API_SHARED, radiograph),
     Route("api:analysis-list", "GET", API_PRACTISING),
-    Route("api:analysis-detail", "GET", API_OWNER, analysis),
-    Route("api:analysis-map", "GET", API_OWNER, analysis),
-    Route("api:analysis-retry", "POST", API_OWNER | {"owner": 202}, failed),
-    Route("api:analysis-reviews", "GET", API_OWNER, analysis),
+    Route("api:analysis-detail", "GET", API_SHARED, analysis),
+    Route("api:analysis-map", "GET", API_SHARED, analysis),
+    # The colleague was first.
+    Route("api:analysis-retry", "POST", api_treated(202) | {"owner": 409}, failed),
+    Route("api:analysis-reviews", "GET", API_SHARED, analysis),
     Route(
         "api:analysis-reviews",
         "POST",
-        API_OWNER | {"owner": 201},
+        api_treated(201),
         analysis,
         lambda world: {"verdict": "approved"},
     ),
@@ -294,7 +370,7 @@ API = [
 
 # Filters that name an object are doors as well.
 FILTERS = [
-    Route(name, "GET", API_OWNER, query=f"?{parameter}={{{attribute}}}")
+    Route(name, "GET", API_SHARED, query=f"?{parameter}={{{attribute}}}")
     for name, parameter, attribute in (
         ("api:radiograph-list", "patient", "patient"),
         ("api:analysis-list", "radiograph", "radiograph"),

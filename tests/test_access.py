@@ -13,11 +13,12 @@ from django.urls import URLPattern, get_resolver, reverse
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from accounts.models import PracticeInvitation, PracticeMembership
 from operations.models import AccessEvent
 from patients.models import Erasure
 from radiology.models import SecondReading
 from radiology.uploads import upload_create
-from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory
+from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory, practice_of
 from tests.e2e.pages import NO_PAGE, WALK
 from tests.inference.factories import AnalysisFactory
 from tests.patients.factories import PatientFactory
@@ -35,6 +36,11 @@ WRITES = {
     "inference:second_reading_end",
     "inference:worklist_approve",
     "inference:worklist_reread",
+    "accounts:practice_invite",
+    "accounts:practice_withdraw",
+    "accounts:practice_role",
+    "accounts:practice_end",
+    "patients:sharing",
     "api:radiograph-list",
     "api:analysis-retry",
     "api:analysis-reviews",
@@ -49,11 +55,27 @@ def world():
         "pending": DoctorFactory(pending=True),
         "suspended": DoctorFactory(suspended=True),
         "other": DoctorFactory(),
+        "former": DoctorFactory(),
+        "reader": DoctorFactory(),
+        "colleague": DoctorFactory(),
         "staff": AdminFactory(is_superuser=False),
         "superuser": AdminFactory(),
         "owner": DoctorFactory(),
     }
-    patient = PatientFactory(owner=accounts["owner"], identifier="A")
+    practice = practice_of(
+        owner=accounts["owner"],
+        doctor=accounts["colleague"],
+        reader=accounts["reader"],
+        former=accounts["former"],
+    )
+    patient = PatientFactory(owner=accounts["owner"], identifier="A", practice=practice)
+    invitation = PracticeInvitation.objects.create(
+        practice=practice,
+        address=accounts["other"].email,
+        doctor=accounts["other"],
+        role="doctor",
+        invited_by=accounts["owner"],
+    )
     analysis = AnalysisFactory(radiograph__patient=patient)
     analysis.map.save("map.png", ContentFile(b"\x89PNG"))
     analysis.radiograph.preview.save("preview.jpg", ContentFile(b"\xff\xd8\xff"))
@@ -78,6 +100,9 @@ def world():
         failed=failed,
         second=second,
         erasure=erasure,
+        practice=practice,
+        invitation=invitation,
+        membership=PracticeMembership.objects.get(doctor=accounts["colleague"], is_open=True),
         token=token,
         upload=upload_create(owner=accounts["owner"], size=5),
         file=lambda: SimpleUploadedFile("image.dcm", dicom_bytes()),
@@ -250,6 +275,8 @@ def admin_names() -> list[str]:
 def admin_url(name: str, world) -> str:
     """An address of the admin; object pages are asked about the owner's objects."""
     objects = {
+        "accounts_practice": world.practice,
+        "accounts_practicemembership": world.membership,
         "accounts_doctor": world.accounts["owner"],
         "patients_patient": world.patient,
         "patients_erasure": world.erasure,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import django_filters
 
 from inference.models import Analysis, Certainty, Label
-from inference.selectors import FINDINGS
+from inference.selectors import FINDINGS, Whose
 from patients.models import Patient
 from pneumoniapp.api.filters import IsoDateFilter, VisibleFilter
 from radiology.models import Radiograph
@@ -16,8 +16,26 @@ CERTAINTY_HELP = (
 )
 
 
+def whose_of(request, one: str) -> Whose:
+    """Of whose patients a list is; where parameter ``one`` names a single row, of any."""
+    if one in request.query_params:
+        return Whose.KNOWN
+    asked = request.query_params.get("whose", "")
+    return Whose.PRACTICE if asked == Whose.PRACTICE else Whose.MINE
+
+
 class ReadingFilters(django_filters.FilterSet):
     """Asked by class or certainty, only readings that the doctor gets to see are found."""
+
+    whose = django_filters.ChoiceFilter(
+        choices=[(one.value, one.label) for one in (Whose.MINE, Whose.PRACTICE)],
+        method="chosen_before",
+        help_text="`mine`, or `practice`: of all patients that your practice shares.",
+    )
+
+    def chosen_before(self, queryset, _name, _value):
+        """The queryset that comes here is that of ``whose_of`` already."""
+        return queryset
 
     def filter_queryset(self, queryset):
         queryset = super().filter_queryset(queryset)

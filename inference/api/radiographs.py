@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
 from inference.models import Analysis
-from inference.selectors import own_reading_get, reading_get, readings_list
+from inference.selectors import known_reading_get, reading_get, readings_list
 from inference.services import Reading, reading_submit
 from inference.waiting import wait_until_finished
 from operations.services import access_record, list_read_record
@@ -27,7 +27,7 @@ from radiology.intake import examine
 from radiology.services import files_removed_on_failure
 
 from .examples import RADIOGRAPH_READ, RADIOGRAPH_SENT
-from .filters import RadiographFilters
+from .filters import RadiographFilters, whose_of
 from .serializers import RadiographSerializer, RadiographUploadSerializer
 
 LONGEST_WAIT = 10
@@ -63,11 +63,13 @@ class RadiographViewSet(ApiViewSet):
     }
 
     def get_queryset(self):
-        return readings_list(self.request.user)
+        return readings_list(self.request.user, whose_of(self.request, "patient"))
 
     @extend_schema(
         summary="List radiographs",
-        description="Those received last come first, each with its newest analysis.",
+        description="Those received last come first, each with its newest analysis: of your own "
+        "patients, with `whose=practice` of those that your practice shares, with `patient` of "
+        "that one.",
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -153,7 +155,7 @@ class RadiographViewSet(ApiViewSet):
     @staticmethod
     def _reading(request: Request, pk) -> Analysis:
         try:
-            return own_reading_get(request.user, pk)
+            return known_reading_get(request.user, pk)
         except Analysis.DoesNotExist as error:
             raise Http404 from error
 

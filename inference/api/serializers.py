@@ -218,7 +218,12 @@ class RadiographUploadSerializer(StrictSerializer):
     file = serializers.FileField(
         allow_empty_file=True, help_text="A DICOM file of one frontal chest radiograph."
     )
-    patient = VisibleField(Patient, required=False, help_text="The key of one of your patients.")
+    patient = VisibleField(
+        Patient,
+        rule="treated_by",
+        required=False,
+        help_text="The key of one of your patients, or of one whom your practice shares.",
+    )
     patient_identifier = IdentifierField(required=False)
     birth_date = StrictDateField(required=False, help_text="The patient's, as YYYY-MM-DD.")
     sex = StrictChoiceField(

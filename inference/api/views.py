@@ -16,8 +16,9 @@ from inference.selectors import (
     analyses_list,
     analysis_get,
     analysis_reviews,
+    judged_analysis_get,
     model_versions_list,
-    own_analysis_get,
+    treated_analysis_get,
 )
 from inference.services import analysis_requeue, review_before_reading, review_create
 from operations.services import access_record, list_read_record
@@ -25,7 +26,7 @@ from pneumoniapp.api.views import ApiViewSet
 from radiology.api.views import stored_file
 
 from .examples import ANALYSIS_READ, ANALYSIS_RETRIED, REVIEW_SENT
-from .filters import AnalysisFilters
+from .filters import AnalysisFilters, whose_of
 from .review_serializers import ReviewInputSerializer, ReviewSerializer
 from .serializers import AnalysisSerializer, ModelVersionSerializer
 
@@ -56,7 +57,7 @@ class AnalysisViewSet(ApiViewSet):
     }
 
     def get_queryset(self):
-        return analyses_list(self.request.user)
+        return analyses_list(self.request.user, whose_of(self.request, "radiograph"))
 
     def get_analysis(self, get=analysis_get) -> Analysis:
         try:
@@ -99,7 +100,9 @@ class AnalysisViewSet(ApiViewSet):
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk) -> Response:
         analysis = analysis_requeue(
-            analysis=self.get_analysis(own_analysis_get), requested_by=request.user, request=request
+            analysis=self.get_analysis(treated_analysis_get),
+            requested_by=request.user,
+            request=request,
         )
         return Response(self.get_serializer(analysis).data, status=status.HTTP_202_ACCEPTED)
 
@@ -128,7 +131,7 @@ class AnalysisViewSet(ApiViewSet):
     )
     @reviews.mapping.post
     def review(self, request: Request, pk) -> Response:
-        analysis = self.get_analysis()
+        analysis = self.get_analysis(judged_analysis_get)
         values = ReviewInputSerializer(data=request.data)
         values.is_valid(raise_exception=True)
         record = review_create if "verdict" in values.validated_data else review_before_reading

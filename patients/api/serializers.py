@@ -38,12 +38,17 @@ class IdentifierField(StrictCharField):
 
 
 class PatientSerializer(serializers.ModelSerializer):
-    """A patient of the doctor."""
+    """A patient of the doctor, or one whom the doctor's practice shares."""
+
+    own = serializers.SerializerMethodField(
+        help_text="Whether the patient is your own, not one whom a colleague shares."
+    )
 
     class Meta:
         model = Patient
         fields = [
             "id",
+            "own",
             "identifier",
             "sex",
             "birth_date",
@@ -53,6 +58,9 @@ class PatientSerializer(serializers.ModelSerializer):
             "updated_at",
         ]
         read_only_fields = fields
+
+    def get_own(self, patient: Patient) -> bool:
+        return patient.owner_id == self.context["request"].user.pk
 
 
 class PatientInputSerializer(StrictSerializer):

@@ -40,18 +40,19 @@ class PatientViewSet(ApiViewSet):
     def get_queryset(self):
         return patients_list(self.request.user)
 
-    def get_patient(self) -> Patient:
-        return get_object_or_404(self.get_queryset(), pk=self.kwargs["pk"])
+    def get_patient(self, patients=None) -> Patient:
+        rows = self.get_queryset() if patients is None else patients
+        return get_object_or_404(rows, pk=self.kwargs["pk"])
 
     @extend_schema(
         summary="List patients",
-        description="Your patients, the newest first. To find one by identifier: "
-        "`POST /api/v1/patients/search/`.",
+        description="Your patients and those that your practice shares, the newest first. To "
+        "find one by identifier: `POST /api/v1/patients/search/`.",
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         list_read_record(object_type="patients.patient", request=request, count=len(page))
-        return self.get_paginated_response(PatientSerializer(page, many=True).data)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(
         summary="Record a patient",
@@ -64,7 +65,7 @@ class PatientViewSet(ApiViewSet):
         values.is_valid(raise_exception=True)
         patient = patient_create(owner=request.user, request=request, **values.validated_data)
         return Response(
-            PatientSerializer(patient).data,
+            self.get_serializer(patient).data,
             status=status.HTTP_201_CREATED,
             headers={"Location": reverse("api:patient-detail", [patient.pk], request=request)},
         )
@@ -73,7 +74,7 @@ class PatientViewSet(ApiViewSet):
     def retrieve(self, request: Request, pk) -> Response:
         patient = self.get_patient()
         access_record(actor=request.user, action="read", obj=patient, request=request)
-        return Response(PatientSerializer(patient).data)
+        return Response(self.get_serializer(patient).data)
 
     @extend_schema(
         summary="Correct a patient",
@@ -92,19 +93,20 @@ class PatientViewSet(ApiViewSet):
         return self._update(request, partial=True)
 
     def _update(self, request: Request, *, partial: bool) -> Response:
-        patient = self.get_patient()
+        patient = self.get_patient(Patient.objects.treated_by(request.user))
         values = PatientInputSerializer(data=request.data, partial=partial)
         values.is_valid(raise_exception=True)
         known = {name: getattr(patient, name) for name in values.fields}
         patient = patient_update(
             patient=patient, by=request.user, request=request, **known | values.validated_data
         )
-        return Response(PatientSerializer(patient).data)
+        return Response(self.get_serializer(patient).data)
 
     @extend_schema(
         summary="Find a patient by identifier",
         description="By the whole identifier, in upper or lower case: `results` has one patient "
-        "or none. A POST, because addresses end up in logs and identifiers must not.",
+        "or none; in a practice, one of each doctor at most. A POST, because addresses end up in "
+        "logs and identifiers must not.",
         request=PatientSearchSerializer,
         responses={200: PatientSearchResultSerializer},
     )
@@ -117,4 +119,6 @@ class PatientViewSet(ApiViewSet):
             list_read_record(object_type="patients.patient", request=request, count=0)
         for patient in found:
             access_record(actor=request.user, action="read", obj=patient, request=request)
-        return Response(PatientSearchResultSerializer({"results": found}).data)
+        context = self.get_serializer_context()
+        answer = PatientSearchResultSerializer({"results": found}, context=context)
+        return Response(answer.data)

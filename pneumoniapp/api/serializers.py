@@ -86,7 +86,7 @@ class StrictChoiceField(serializers.ChoiceField):
 
 @extend_schema_field(OpenApiTypes.UUID)
 class VisibleField(serializers.Field):
-    """The key of a row that the request's account may see.
+    """The key of a row that the request's account may see, or whatever ``rule`` says.
 
     Any other key is answered as an unknown address is, 404: whether the row exists
     for somebody else can't be told.
@@ -94,8 +94,8 @@ class VisibleField(serializers.Field):
 
     default_error_messages = {"invalid": _("This is not a UUID.")}
 
-    def __init__(self, model, **kwargs) -> None:
-        self.model = model
+    def __init__(self, model, *, rule: str = "visible_to", **kwargs) -> None:
+        self.model, self.rule = model, rule
         super().__init__(**kwargs)
 
     def to_internal_value(self, data):
@@ -103,7 +103,8 @@ class VisibleField(serializers.Field):
             key = uuid.UUID(data)
         except (ValueError, TypeError, AttributeError):
             self.fail("invalid")
-        row = self.model.objects.visible_to(self.context["request"].user).filter(pk=key).first()
+        rows = getattr(self.model.objects, self.rule)(self.context["request"].user)
+        row = rows.filter(pk=key).first()
         if row is None:
             raise Http404
         return row

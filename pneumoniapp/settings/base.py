@@ -229,6 +229,8 @@ REGISTRATION_NUMBER_VALIDATOR = env.str(
 DOCTOR_VERIFICATION_REQUIRED = env.bool("DOCTOR_VERIFICATION_REQUIRED", default=True)
 # For how many days an administrator's word that a doctor is registered holds; 0: for ever.
 DOCTOR_VERIFICATION_DAYS = env.int("DOCTOR_VERIFICATION_DAYS", default=365)
+# How long an invitation to a practice may be accepted.
+PRACTICE_INVITATION_DAYS = env.int("PRACTICE_INVITATION_DAYS", default=14)
 # The class that looks a registration number up (accounts.verification.directory.Directory).
 DOCTOR_DIRECTORY = env.str(
     "DOCTOR_DIRECTORY", default="accounts.verification.directory.ImportedDirectory"

@@ -3,8 +3,10 @@
 import factory
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
+from django.utils import timezone
 
-from accounts.models import Doctor
+from accounts.models import Doctor, Practice, PracticeMembership
+from accounts.practices.services import invitation_accept, invitation_create, member_end
 from accounts.validators import luhn_is_valid
 
 PASSWORD = "correct horse battery"
@@ -55,3 +57,32 @@ class AdminFactory(DoctorFactory):
     verification = Doctor.Verification.PENDING
     is_staff = True
     is_superuser = True
+
+
+def practice_of(**members: Doctor) -> Practice:
+    """A practice with these members by role (``former`` has left); nothing is recorded."""
+    practice = Practice.objects.create(name="Practice")
+    for role, doctor in members.items():
+        ended = {"is_open": None, "ended_at": timezone.now()} if role == "former" else {}
+        held = "doctor" if role == "former" else role
+        PracticeMembership.objects.create(practice=practice, doctor=doctor, role=held, **ended)
+        if role != "former":
+            doctor.practice, doctor.practice_role = practice, role
+            doctor.save(update_fields=["practice", "practice_role"])
+    return practice
+
+
+def joined(practice, doctor: Doctor, role: str = "doctor") -> Doctor:
+    """``doctor`` as a member of ``practice``, invited by its longest owner."""
+    owner = practice.memberships.filter(role="owner", is_open=True).first().doctor
+    invitation = invitation_create(practice=practice, by=owner, address=doctor.email, role=role)
+    invitation_accept(invitation=invitation, by=doctor)
+    doctor.refresh_from_db()
+    return doctor
+
+
+def left(doctor: Doctor) -> Doctor:
+    """``doctor`` after leaving their practice."""
+    member_end(membership=doctor.memberships.get(is_open=True), by=doctor)
+    doctor.refresh_from_db()
+    return doctor

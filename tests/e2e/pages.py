@@ -183,6 +183,8 @@ WALK = [
     Stop("accounts:account"),
     Stop("accounts:sessions"),
     Stop("accounts:account", state="token", then=new_token, status=201),
+    Stop("accounts:practice"),
+    Stop("accounts:practice", "new", state="first day"),
     Stop("accounts:waiting", "suspended"),
     Stop("accounts:waiting", "refused"),
     Stop("inference:design", "admin"),

@@ -22,18 +22,22 @@ ACCOUNTS = """
 import json
 from accounts.tokens import token_create
 from accounts.models import Doctor
+from accounts.practices.services import practice_create
 from inference.models import ModelVersion
-from tests.accounts.factories import AdminFactory, DoctorFactory, rpps
+from tests.accounts.factories import AdminFactory, DoctorFactory, joined, rpps
 base = 5_000_000 + Doctor.objects.count()
 made = {}
-for place, kind in enumerate(("doctor", "new", "suspended", "refused")):
+for place, kind in enumerate(("doctor", "new", "suspended", "refused", "colleague")):
     made[kind] = DoctorFactory(
         email=f"{kind}{base}@example.org",
         registration_number=rpps(base + place),
         **({"verification": kind} if kind in Doctor.Verification.values else {}),
     ).email
 made["admin"] = AdminFactory(email=f"admin{base}@example.org").email
-token_create(doctor=Doctor.objects.get(email=made["doctor"]))
+doctor = Doctor.objects.get(email=made["doctor"])
+token_create(doctor=doctor)
+practice = practice_create(by=doctor, name="Cabinet du Port")
+joined(practice, Doctor.objects.get(email=made["colleague"]))
 model = ModelVersion.objects.order_by("-registered_at").first()
 made["model"] = [model.name, model.version]
 print("MADE", json.dumps(made))
@@ -42,7 +46,7 @@ print("MADE", json.dumps(made))
 
 @dataclass
 class World:
-    """Addresses by role (``doctor``, ``new``, ``suspended``, ``refused``, ``admin``) and keys."""
+    """Addresses by role (``doctor``, ``colleague``, ``new``...) and keys."""
 
     stack: Stack
     emails: dict[str, str] = field(default_factory=dict)
