@@ -1,9 +1,11 @@
 """How gunicorn serves PneumoniApp; read by itself from the folder it is started in."""
 
+import fcntl
 import logging
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 bind = os.environ.get("BIND") or "127.0.0.1:8000"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
@@ -18,13 +20,51 @@ control_socket_disable = True
 # Who the client is and whether it came by https is decided by TRUSTED_PROXIES alone.
 forwarded_allow_ips = ""
 secure_scheme_headers = {}
-if os.path.isdir("/dev/shm"):  # noqa: PTH112, S108
-    worker_tmp_dir = "/dev/shm"  # noqa: S108
+MEMORY = Path("/dev/shm")  # noqa: S108
+if MEMORY.is_dir():
+    worker_tmp_dir = str(MEMORY)
+# What the numbers below need at most, and some.
+METRICS_BYTES = 32 * 1024 * 1024
+
+
+def metrics_folder(memory=MEMORY):
+    """A new private folder for the numbers, and the lock that says that it is in use.
+
+    The files in it are sparse and mapped: a process that counts while their disk is full is
+    killed by SIGBUS. So they are in memory where there is room; data can't fill that.
+    """
+    prefix = f"pneumoniapp-metrics-{os.getuid()}-"
+    places = [None]  # The system's temporary folder.
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        for left in memory.glob(f"{prefix}*"):  # By a server that was killed.
+            if (lock := _lock(left)) is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(lock)
+        usage = os.statvfs(memory)
+        if usage.f_bavail * usage.f_frsize >= METRICS_BYTES:
+            places.insert(0, memory)
+    folder = tempfile.mkdtemp(prefix=prefix, dir=places[0])
+    return folder, _lock(folder)
+
+
+def _lock(folder):
+    """A descriptor that holds ``folder`` until it is closed; none while somebody else does."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
 
 # Each process keeps its numbers in a file here, so that any of them can answer for all.
 own_metrics = not os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 if own_metrics:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="pneumoniapp-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"], metrics_lock = metrics_folder()
 
 
 class _WithoutAddress(logging.Filter):

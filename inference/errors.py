@@ -31,6 +31,14 @@ class AnalysisNotDoneError(PermanentError):
     sentence = _("This radiograph has no reading yet.")
 
 
+class ReviewLabelMissingError(PermanentError):
+    """An approval of a reading that names no class, or several."""
+
+    code = "review_label_missing"
+    status = 400
+    sentence = _("This reading does not name one class: say which one you see.")
+
+
 class ReviewLabelMismatchError(PermanentError):
     """An approval names the reading's own class, a contest another one."""
 

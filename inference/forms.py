@@ -13,7 +13,7 @@ from pneumoniapp.errors import CodedError
 from radiology.models import Upload
 
 from .errors import ReviewReasonMissingError
-from .models import Analysis, Label, Review
+from .models import Analysis, Certainty, Label, Review
 from .regions import region_read
 from .review_services import reasons_for
 from .selectors import Whose
@@ -194,6 +194,11 @@ class ReviewForm(forms.Form):
         reasons = [choice for choice in Review.Reason.choices if choice[0] in fitting]
         self.fields["label"].choices = [("", _("Choose…")), *others]
         self.fields["reason"].choices = [("", _("Choose…")), *reasons]
+        self.names_class = analysis.certainty != Certainty.UNLIKE
+        if not self.names_class:  # Nothing is claimed that could be contested.
+            self.fields["label"].label = _("What do you see?")
+            self.fields["label"].choices = [("", _("Choose…")), *Label.choices]
+            del self.fields["reason"]
 
     @property
     def question(self) -> str:
@@ -207,6 +212,8 @@ class ReviewForm(forms.Form):
 
     def clean(self) -> dict:
         data = super().clean()
+        if not self.names_class:
+            return self._clean_class(data)
         if data.get("verdict") == Review.Verdict.APPROVED:
             data["label"] = self.analysis.label
         elif data.get("verdict"):
@@ -215,4 +222,15 @@ class ReviewForm(forms.Form):
                 self.add_error("label", missing)
             if not data.get("reason") and "reason" not in self.errors:
                 self.add_error("reason", str(ReviewReasonMissingError()))
+        return data
+
+    def _clean_class(self, data: dict) -> dict:
+        """The doctor's own class, beside which the most probable one is no claim."""
+        if not data.get("label") and "label" not in self.errors:
+            missing = ValidationError(_("Choose the class that you see."), code="required")
+            self.add_error("label", missing)
+        same = data.get("label") == self.analysis.label
+        data["verdict"] = Review.Verdict.APPROVED if same else Review.Verdict.CONTESTED
+        if same:
+            data["region"] = None
         return data

@@ -384,5 +384,7 @@ class Review(models.Model):
     @property
     def needs_reason(self) -> bool:
         """Whether it contests without saying why, because the reading was withheld."""
-        judged = self.kind == self.Kind.JUDGEMENT
-        return judged and self.verdict == self.Verdict.CONTESTED and not self.reason
+        if self.kind != self.Kind.JUDGEMENT or self.verdict != self.Verdict.CONTESTED:
+            return False
+        # Where the image is not like what the model knows, no class is claimed.
+        return not self.reason and self.analysis.certainty != Certainty.UNLIKE

@@ -239,7 +239,10 @@ def agreement_sentence(agreement: Agreement) -> str:
             "The doctors see this differently. A third judgement or an administrator decides."
         ),
         "majority": _("The doctors differed; most of them see: %(label)s."),
-        "decided": _("The doctors differed. It was decided: %(label)s."),
+        "decided": _(
+            "The doctors differed. It was decided: %(label)s. The decision stands, whatever is "
+            "judged afterwards."
+        ),
     }
     sentence = sentences.get(agreement.state, "")
     return sentence % {"label": agreement.name} if sentence else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import Q
 
 from operations.services import access_record
 from patients.models import Patient
@@ -17,14 +18,16 @@ from .errors import (
     ReadingWithheldError,
     ReviewCommentMissingError,
     ReviewLabelMismatchError,
+    ReviewLabelMissingError,
     ReviewReasonMismatchError,
     ReviewReasonMissingError,
     ReviewReasonUnexpectedError,
     ReviewRegionUnexpectedError,
 )
-from .models import Analysis, Label, Review
+from .models import Analysis, Certainty, Label, Review
 from .regions import region_checked
 from .withholding import is_withheld
+from .wording import labels_of
 
 Reason = Review.Reason
 
@@ -42,15 +45,17 @@ def review_create(
 ) -> Review:
     """Record a doctor's judgement of a finished analysis; the earlier ones are kept.
 
-    To approve is to give the analysis's own class (or none) and no reason; to contest,
-    another one and why, and maybe a ``region`` of the image (``region_checked``). The
+    To approve is to give the analysis's own class (or none, where the reading names one) and
+    no reason; to contest, another one and why, and maybe a ``region`` of the image
+    (``region_checked``). Where the image is not like what the model knows there is no claim
+    to contest: the class alone will do. The
     newest judgement of a doctor is the one that counts. Of two made at once the one that
     got the row's lock last is the newest.
 
     Raises :class:`AnalysisNotDoneError`, :class:`ReadingWithheldError` for a doctor who has
     to record a class of their own first (:func:`review_before_reading`),
-    :class:`ReviewLabelMismatchError`, the errors of the reason and comment
-    (:mod:`inference.errors`) or ``ValidationError``.
+    :class:`ReviewLabelMissingError`, :class:`ReviewLabelMismatchError`, the errors of the reason
+    and comment (:mod:`inference.errors`) or ``ValidationError``.
     """
     with transaction.atomic():
         analysis = _locked(analysis)
@@ -58,6 +63,8 @@ def review_create(
             raise ReadingWithheldError
         approved = verdict == Review.Verdict.APPROVED
         if approved and not label:
+            if len(labels_of(analysis)) != 1:
+                raise ReviewLabelMissingError
             label = analysis.label
         if approved != (label == analysis.label):
             raise ReviewLabelMismatchError
@@ -130,8 +137,16 @@ def review_decide(*, analysis: Analysis, by, label: str, request=None) -> Review
 
 
 def unseen_by(analysis: Analysis, doctor) -> bool:
-    """Whether the doctor has read first for as long as this finished analysis is there."""
-    return bool(doctor.read_first_since and analysis.finished_at >= doctor.read_first_since)
+    """Whether the doctor can't have seen any reading of this radiograph.
+
+    So it is when they have read first for as long as there is one, and have judged none: a
+    judgement shows the reading, and an earlier one says much of the next.
+    """
+    if not doctor.read_first_since:
+        return False
+    readings = Analysis.objects.filter(radiograph=analysis.radiograph_id)
+    seen = Q(finished_at__lt=doctor.read_first_since, status=Analysis.Status.DONE)
+    return not readings.filter(seen | Q(reviews__doctor=doctor)).exists()
 
 
 def _locked(analysis: Analysis) -> Analysis:
@@ -155,6 +170,8 @@ def _check_reason(review: Review) -> None:
             raise ReviewRegionUnexpectedError
         return
     if not review.reason:
+        if review.analysis.certainty == Certainty.UNLIKE:
+            return
         raise ReviewReasonMissingError
     if review.reason == Reason.OTHER and not review.comment:
         raise ReviewCommentMissingError

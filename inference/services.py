@@ -305,8 +305,10 @@ def analyses_sweep() -> dict[str, int]:
     - ``running`` for longer than 1.1 times ``ANALYSIS_TIME_LIMIT``: its worker is dead. Queued
       again, or failed when its attempts are used.
     - ``queued``, and last sent more than ``ANALYSIS_REQUEUE_AFTER`` seconds ago (or never):
-      sent again, oldest first, but no more rows than the broker lacks messages, so that
-      a long queue is not made longer. A message too many does no harm: claiming leaves it.
+      sent again, oldest first. Of those sent before no more than the broker lacks messages,
+      so that a long queue is not made longer: the broker's count holds other messages too, so
+      a row without a message is never held back by it. A message too many does no harm:
+      claiming leaves it.
     """
     now = timezone.now()
     lost = Analysis.objects.filter(
@@ -333,7 +335,7 @@ def _send_unsent(now) -> int:
         | Q(sent_at__isnull=True),
         status=Status.QUEUED,
     )
-    candidates = list(stale.order_by("sent_at", "pk").values_list("pk", flat=True)[:SWEEP_BATCH])
+    candidates = list(stale.order_by("sent_at", "pk").values_list("pk", "sent_at")[:SWEEP_BATCH])
     if not candidates:
         return 0
     try:
@@ -342,7 +344,8 @@ def _send_unsent(now) -> int:
         log.warning("broker_unreachable", error=type(error).__name__)
         return 0
     sent = 0
-    for analysis_id in candidates[: max(missing, 0)]:
+    unsent = sum(sent_at is None for _pk, sent_at in candidates)
+    for analysis_id, _sent_at in candidates[: max(missing, unsent)]:
         # Marked before it is sent: a sweeper beside this one leaves it alone.
         if stale.filter(pk=analysis_id).update(sent_at=now):
             if not _send(analysis_id):

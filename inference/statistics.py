@@ -150,9 +150,11 @@ def judgements(
 
     ``months=None``: since the first judgement. The database adds up; what it returns has
     the length of months x versions x classes, however many judgements there are. One
-    query, and one more for the first judgement. ``rows`` are other judgements to count.
+    query, and one more for the first judgement. ``rows`` are other judgements to count. What
+    is not like what the model knows is left out: no class was claimed.
     """
     rows = judgements_that_count(doctor) if rows is None else rows
+    rows = rows.exclude(analysis__certainty=Certainty.UNLIKE)
     days = _months(rows, months)
     found = (
         rows.filter(created_at__gte=_begin(days[0]))

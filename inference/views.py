@@ -16,7 +16,7 @@ from operations.services import access_record, list_read_record
 from patients.selectors import patient_find
 from pneumoniapp.errors import CodedError
 from pneumoniapp.paging import keyset_page
-from radiology.files import file_response
+from radiology.files import versioned_response
 
 from .forms import OwnClassForm, ReadingFilterForm, ReviewForm
 from .models import Analysis
@@ -185,9 +185,10 @@ def reading_map(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         analysis = analysis_get(request.user, pk)
         if not analysis.map:
             raise Http404
-        # A finished analysis keeps its map: the browser may show it again for this session.
-        headers = {"Cache-Control": "private, max-age=3600"}
-        response = file_response(analysis.map, content_type="image/png", headers=headers)
+        # A finished analysis keeps its map.
+        response = versioned_response(
+            request, analysis.map, version=f"map-{analysis.pk}", content_type="image/png"
+        )
     except (Analysis.DoesNotExist, FileNotFoundError) as error:
         raise Http404 from error
     access_record(

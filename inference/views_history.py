@@ -120,6 +120,7 @@ def read_again(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     else:
         messages.success(request, _("The radiograph is queued to be read again."))
     onto = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(onto, allowed_hosts=None):
+    # A path: a bare word would be taken for the name of a route.
+    if onto.startswith("/") and url_has_allowed_host_and_scheme(onto, allowed_hosts=None):
         return redirect(onto)
     return redirect("inference:reading", pk)

@@ -53,8 +53,8 @@ def notices(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest) -> ResolverMatch | None:
     """The page that asks."""
-    address = request.htmx.current_url_abs_path if request.htmx else None
     try:
+        address = request.htmx.current_url_abs_path if request.htmx else None
         return resolve(urlsplit(address).path) if address else None
     except (Resolver404, ValueError):
         return None

@@ -169,8 +169,6 @@ def question(analysis: Analysis) -> str:
     name = Label(analysis.label).label
     if analysis.certainty == Certainty.UNCERTAIN:
         return _("Do you agree with “%(label)s”, the most probable of them?") % {"label": name}
-    if analysis.certainty == Certainty.UNLIKE:
-        return _("Do you agree with “%(label)s”, the most probable class?") % {"label": name}
     return _("Do you agree with the class?")
 
 

@@ -78,18 +78,23 @@ def upload_append(*, upload: Upload, offset: int, data: bytes) -> None:
     try:
         default_storage.save(name, ContentFile(data))
     except Exception as error:
+        _remove(name)  # A full disk may have taken the first half.
         raise StorageUnavailableError from error
     upload.pieces = [*upload.pieces, {"name": name, "size": len(data)}]
     upload.received = offset + len(data)
     upload.checksum = zlib.crc32(data, upload.checksum)
-    updated = Upload.objects.filter(pk=upload.pk, received=offset).update(
-        pieces=upload.pieces,
-        received=upload.received,
-        checksum=upload.checksum,
-        changed_at=timezone.now(),
-    )
+    updated = 0
+    try:
+        updated = Upload.objects.filter(pk=upload.pk, received=offset).update(
+            pieces=upload.pieces,
+            received=upload.received,
+            checksum=upload.checksum,
+            changed_at=timezone.now(),
+        )
+    finally:
+        if not updated:
+            _remove(name)
     if not updated:
-        _remove(name)
         raise UploadOffsetError
 
 

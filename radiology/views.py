@@ -6,7 +6,6 @@ import uuid
 
 from django.db.models.fields.files import FieldFile
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils.cache import get_conditional_response
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -15,7 +14,7 @@ from operations.services import access_record
 
 from .depth import depth_request
 from .dicom import DEIDENTIFICATION_VERSION, DEPTH_VERSION, RENDER_VERSION
-from .files import file_response
+from .files import versioned_response
 from .models import Radiograph
 from .selectors import radiograph_get
 
@@ -84,23 +83,14 @@ def _file_response(
     *,
     channel: str = "media",
 ) -> HttpResponse:
-    """``file``, or 304 when the browser has this ``version``; kept by that browser alone.
-
-    The browser asks each time: who may see the radiograph is asked each time.
-    """
+    """``file`` of the radiograph, and the record that it was looked at."""
     if not file:
         raise Http404
-    etag = f'"{version}"'
-    response = get_conditional_response(request, etag=etag)
-    if response is None:
-        try:
-            response = file_response(file, content_type=kind)
-        except FileNotFoundError as error:
-            raise Http404 from error
+    try:
+        response = versioned_response(request, file, version=version, content_type=kind)
+    except FileNotFoundError as error:
+        raise Http404 from error
     access_record(
         actor=request.user, action="read", obj=radiograph, channel=channel, request=request
     )
-    response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    response["X-Content-Type-Options"] = "nosniff"
     return response

@@ -3,7 +3,8 @@
 Starts the embedded Redis, prepares the database when something is new, then runs web
 server, worker and scheduler side by side and prints the address when a radiograph sent now
 would be read. Ctrl-C, SIGTERM, a closed terminal, or the end of any one of them stops all
-of them; if this process is killed, the kernel tells them to stop.
+of them; only the scheduler is started again, for no reading waits for it. If this process is
+killed, the kernel tells them to stop.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 STOP_SECONDS = 15
+# Until a scheduler that ended is started again.
+SCHEDULER_PAUSE = 10
 CELERY = [PYTHON, "-m", "celery", "--quiet", "-A", "pneumoniapp"]
 QUEUES = ("inference", "default")
 
@@ -92,6 +95,12 @@ class Family:
     def ended(self) -> str | None:
         """The name of a process that isn't running any more, if there is one."""
         return next((n for n, p in self.members.items() if p.poll() is not None), None)
+
+    def forget(self, name: str) -> None:
+        """Leave out one that has ended, and what it may have left behind."""
+        process = self.members.pop(name)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
 
     def stop(self, patience: threading.Event) -> None:
         """Stop all: the broker last, after the worker has given back what it holds.
@@ -268,10 +277,9 @@ def run(started: float) -> int:
     port = free_port(port)
 
     cores = len(os.sched_getaffinity(0))
-    uploads, metrics = folder / "uploads", folder / "metrics"
-    for fresh in (uploads, metrics):  # Halves of files, if a run was killed.
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(mode=0o700)
+    uploads = folder / "uploads"
+    shutil.rmtree(uploads, ignore_errors=True)  # Halves of files, if a run was killed.
+    uploads.mkdir(mode=0o700)
     embedded = not os.environ.get("CELERY_BROKER_URL")
     variables = os.environ | {
         "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE")
@@ -282,7 +290,6 @@ def run(started: float) -> int:
         "BIND": f"127.0.0.1:{port}",
         "WEB_CONCURRENCY": os.environ.get("WEB_CONCURRENCY") or str(max(1, cores // 2)),
         "UPLOAD_TEMP_DIR": os.environ.get("UPLOAD_TEMP_DIR") or str(uploads),
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "PYTHONUNBUFFERED": "1",
         # The worker runs its own checks; the web server's aren't its business.
         "CELERY_SKIP_CHECKS": "1",
@@ -330,9 +337,15 @@ def run(started: float) -> int:
 def watch(family: Family, stop: threading.Event, port: int, started: float, schedule: Path) -> int:
     """Wait until something ends: 0 when asked to stop, 1 when a process died."""
     ready, missing, complain_at = False, "", started + 60
+    scheduler_at, tried = started + 10, False
     while not stop.wait(0.2 if not ready else 0.5):
         if name := family.ended():
             code = family.members[name].returncode
+            if name == "scheduler":  # A full disk ends it, and spares the others.
+                say(name, f"ended by itself (exit status {code}): starting it again soon")
+                family.forget(name)
+                scheduler_at = time.monotonic() + SCHEDULER_PAUSE
+                continue
             say("stopped", f"{name} ended by itself (exit status {code}): stopping the rest")
             return 1
         if not ready:
@@ -343,7 +356,9 @@ def watch(family: Family, stop: threading.Event, port: int, started: float, sche
                 complain_at += 60
                 say("waiting", f"not ready yet: {missing}")
         # No reading waits for the scheduler: the two cores are the others' at first.
-        if "scheduler" not in family.members and (ready or time.monotonic() > started + 10):
+        first = ready and not tried
+        if "scheduler" not in family.members and (first or time.monotonic() > scheduler_at):
+            tried = True
             family.start("scheduler", *CELERY, "beat", "--pidfile=", "-s", schedule)
     return 0
 

@@ -46,6 +46,7 @@ class AnalysisViewSet(ApiViewSet):
             "analysis_not_done",
             "reading_withheld",
             "reading_shown",
+            "review_label_missing",
             "review_label_mismatch",
             "review_reason_missing",
             "review_reason_unexpected",

@@ -132,6 +132,15 @@ def test_a_wrong_review_is_refused(api, analysis, body, status, code, errors):
     assert not Review.objects.exists()
 
 
+@pytest.mark.parametrize("trait", ["unlike", "uncertain"])
+def test_what_does_not_name_one_class_is_not_approved_without_saying_it(api, doctor, trait):
+    analysis = AnalysisFactory(**{trait: True}, radiograph__patient__owner=doctor)
+    response = api.post(address(analysis, "reviews/"), {"verdict": "approved"})
+    assert_problem(response, 400, "review_label_missing")
+    body = {"verdict": "approved", "label": analysis.label}
+    assert api.post(address(analysis, "reviews/"), body).status_code == 201
+
+
 def test_what_is_not_finished_can_not_be_reviewed(api, doctor):
     queued = AnalysisFactory(queued=True, radiograph__patient__owner=doctor)
     response = api.post(address(queued, "reviews/"), {"verdict": "approved"})

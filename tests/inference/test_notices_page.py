@@ -108,12 +108,18 @@ def test_failures_are_told_of_and_count_as_waiting(ask, mine):
     assert "1 reading waits: failed or uncertain." in text
 
 
+@pytest.mark.parametrize("address", ["http://[", "http://[::1", "\x00", "//", "javascript:x"])
+def test_what_is_no_address_of_a_page_is_none(client_for, doctor, address):
+    headers = {"hx-request": "true", "hx-current-url": address}
+    assert client_for(doctor).get("/notices/?shown=0", headers=headers).status_code in (200, 204)
+
+
 def test_the_number_follows_what_is_judged(ask, mine, doctor):
     mine(failed=True)
     uncertain, certain = mine(uncertain=True), mine(certain=True)
     assert "2 readings wait" in ask()
     assert ask(shown=2) == ""
-    review_create(analysis=uncertain, doctor=doctor, verdict="approved")
+    review_create(analysis=uncertain, doctor=doctor, verdict="approved", label="lung_opacity")
     review_create(analysis=certain, doctor=doctor, verdict="approved")
     assert "1 reading waits" in ask(shown=2)
     analysis_request(radiograph=uncertain.radiograph, requested_by=doctor)

@@ -110,6 +110,25 @@ def test_nor_does_an_older_reading_of_the_same_radiograph(doctor_client, doctor,
     assert [row.withheld for row in rows.all()] == [False, False]
 
 
+def test_a_class_counts_as_unseen_only_if_no_reading_was_ever_shown(doctor, analysis):
+    """Nor one of another version, before the doctor began to read first."""
+    AnalysisFactory(
+        radiograph=analysis.radiograph,
+        is_current=None,
+        finished_at=doctor.read_first_since - timedelta(days=1),
+    )
+    review = review_before_reading(analysis=analysis, doctor=doctor, label="normal")
+    assert not review.before_reading
+
+
+def test_a_class_counts_as_unseen_with_an_older_reading_that_was_withheld_too(doctor, analysis):
+    AnalysisFactory(
+        radiograph=analysis.radiograph, is_current=None, finished_at=analysis.finished_at
+    )
+    review = review_before_reading(analysis=analysis, doctor=doctor, label="normal")
+    assert review.before_reading
+
+
 def test_the_map_and_the_report_are_withheld(doctor_client, doctor, analysis):
     map_url = reverse("inference:map", args=[analysis.pk])
     report_url = reverse("inference:report", args=[analysis.radiograph_id])

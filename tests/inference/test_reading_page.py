@@ -98,6 +98,25 @@ def test_what_is_unlike_names_no_class(doctor_client, patient, trait):
     assert "Not like what the model knows" in row
 
 
+def test_what_is_unlike_is_not_agreed_with_by_one_button(doctor_client, patient):
+    analysis = AnalysisFactory(unlike=True, radiograph__patient=patient)
+    page = doctor_client.get(page_url(analysis)).text
+    assert 'name="verdict" value="approved"' not in page
+    assert "Say what you see" in page
+    assert 'id="id_reason"' not in page
+    for body in ({"verdict": "approved"}, {"verdict": "contested"}):
+        assert doctor_client.post(review_url(analysis), body).status_code == 422
+    assert not Review.objects.exists()
+    doctor_client.post(review_url(analysis), {"verdict": "contested", "label": analysis.label})
+    doctor_client.post(review_url(analysis), {"verdict": "contested", "label": "normal"})
+    said = [(review.label, review.verdict) for review in Review.objects.order_by("pk")]
+    assert said == [(analysis.label, "approved"), ("normal", "contested")]
+    history = doctor_client.get(page_url(analysis)).text.partition('class="reviews"')[2]
+    assert history.count("Class seen") == 2
+    assert "Contested" not in history
+    assert "say why" not in history
+
+
 def test_the_map_says_what_it_shows(doctor_client, patient):
     for trait, text in (
         ("certain", "Show what the class rests on"),
@@ -286,7 +305,9 @@ def test_the_map_is_a_picture_for_its_doctor_alone(doctor_client, analysis):
     analysis.map.save("", ContentFile(b"\x89PNG"))
     response = doctor_client.get(url)
     assert (response.headers["Content-Type"], response.getvalue()) == ("image/png", b"\x89PNG")
-    assert "private" in response.headers["Cache-Control"]
+    assert response.headers["Cache-Control"] == "private, no-cache"
+    again = doctor_client.get(url, headers={"if-none-match": response.headers["ETag"]})
+    assert again.status_code == 304
     analysis.radiograph.preview.save("", ContentFile(b"\xff\xd8"))
     assert url in doctor_client.get(page_url(analysis)).text
     analysis.map.storage.delete(analysis.map.name)

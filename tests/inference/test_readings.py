@@ -299,6 +299,14 @@ def test_the_sweeper_does_not_lengthen_a_queue_that_lost_nothing(settings, sent)
     assert analyses_sweep()["sent"] == 3, "the broker lost them"
 
 
+def test_the_sweeper_sends_what_has_no_message_whatever_else_the_broker_holds(sent, monkeypatch):
+    """A busy worker's other messages lie in the same queue."""
+    monkeypatch.setattr("inference.services._messages_waiting", lambda: 5)
+    row = AnalysisFactory(queued=True, sent_at=None)
+    assert analyses_sweep()["sent"] == 1
+    assert sent() == [row.pk]
+
+
 def test_the_sweeper_waits_while_the_broker_is_down(dead_broker):
     AnalysisFactory(queued=True, sent_at=None)
     assert analyses_sweep() == {"failed": 0, "requeued": 0, "sent": 0}

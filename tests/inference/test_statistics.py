@@ -36,6 +36,7 @@ def judge(doctor):
             analysis = AnalysisFactory(label=read, **fields)
         # A reason that every contested reading may have.
         reason = {"reason": "artefact"} if verdict == "contested" else {}
+        says = says or (read if verdict == "approved" else "")
         review = review_create(analysis=analysis, doctor=by, verdict=verdict, label=says, **reason)
         if on:
             at = timezone.make_aware(dt.datetime.fromisoformat(on))
@@ -139,10 +140,18 @@ def test_what_is_older_than_the_period_is_left_out(judge, doctor):
 
 
 def test_by_certainty_in_the_order_of_the_model(judge, doctor):
-    judge("normal", unlike=True)
+    judge("normal", uncertain=True)
     judge("normal", certain=True)
     found = judgements(doctor=doctor, months=12).by_certainty
-    assert list(found) == ["certain", "unlike"]
+    assert list(found) == ["certain", "uncertain"]
+
+
+@pytest.mark.parametrize("said", ["lung_opacity", "normal"])
+def test_an_unlike_image_is_neither_agreed_with_nor_contested(judge, doctor, said):
+    judge(said, unlike=True)
+    found = judgements(doctor=doctor, months=12)
+    assert found.total == Tally()
+    assert sum(map(sum, found.confusion)) == 0
 
 
 @pytest.mark.parametrize("months", [12, None])

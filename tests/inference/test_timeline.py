@@ -199,3 +199,13 @@ def test_anothers_radiograph_is_not_read_again(doctor_client):
     theirs = AnalysisFactory()
     assert doctor_client.post(again_url(theirs)).status_code == 404
     assert Analysis.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "onto", ["abc", "inference:list", "", "//example.org/", "\\\\x", "http://["]
+)
+def test_reading_again_leads_back_to_a_path_of_ours_alone(doctor_client, patient, production, onto):
+    analysis = AnalysisFactory(radiograph__patient=patient)
+    response = doctor_client.post(again_url(analysis), {"next": onto})
+    assert response.status_code == 302
+    assert response.url == reverse("inference:reading", args=[analysis.radiograph_id])

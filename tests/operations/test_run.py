@@ -10,7 +10,7 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psutil
@@ -166,6 +166,32 @@ def test_one_that_dies_takes_the_others_along_and_is_named(start):
     assert run.process.wait(40) == 1
     assert gone(family)
     assert "worker ended by itself" in run.text
+
+
+def test_a_scheduler_that_dies_is_started_again_and_the_others_live(start):
+    """As on a full disk, where it can't write its schedule."""
+    run = start()
+    run.ready()
+
+    def scheduler() -> list[psutil.Process]:
+        found = []
+        for process in run.family():
+            with suppress(psutil.Error):  # A zombie has no command line.
+                found += [process] if "beat" in process.cmdline() else []
+        return found
+
+    others = [p for p in run.family() if "beat" not in p.cmdline()]
+    wait_for(scheduler, what="a scheduler")
+    [first] = scheduler()
+    first.kill()
+    wait_for(lambda: scheduler() not in ([], [first]), limit=40, what="another scheduler")
+    assert all(p.is_running() for p in others)
+    assert run.get("/health/live")[0] == 200
+    # What web processes count is not where a full disk of the data would kill them.
+    assert not list(run.folder.glob("metrics/*.db"))
+    family = run.family()
+    assert run.end() == 0
+    assert gone(family)
 
 
 def test_a_port_in_use_is_a_clear_sentence(start):

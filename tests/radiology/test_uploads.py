@@ -1,11 +1,15 @@
 """A file that comes in piece by piece: in order, within limits, whole at the end, swept if not."""
 
 import datetime as dt
+import errno
 import io
 import zlib
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import OperationalError
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -75,6 +79,33 @@ def test_only_the_next_piece_of_the_right_length_is_taken():
     # The same piece sent twice at the same moment: one of them counts, nothing else stays.
     assert refusal(upload_append, upload=stale, offset=0, data=piece) == "upload_offset"
     assert len(stored(upload)) == 1
+
+
+def test_half_a_piece_is_not_left_behind_by_a_full_disk(monkeypatch):
+    upload = begun()
+
+    def full(name, content, **options):
+        saved(name, ContentFile(content.read(1000)), **options)
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    saved = default_storage.save
+    monkeypatch.setattr(type(default_storage._wrapped), "save", lambda _s, *a, **k: full(*a, **k))
+    piece = CONTENT[:PIECE_BYTES]
+    assert refusal(upload_append, upload=upload, offset=0, data=piece) == "storage_unavailable"
+    assert stored(upload) == []
+    assert Upload.objects.get(pk=upload.pk).received == 0
+
+
+def test_a_piece_is_not_left_behind_by_a_database_that_fails(monkeypatch):
+    upload = begun()
+
+    def full(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(QuerySet, "update", full)
+    with pytest.raises(OperationalError):
+        upload_append(upload=upload, offset=0, data=CONTENT[:PIECE_BYTES])
+    assert stored(upload) == []
 
 
 def test_a_file_is_not_opened_before_it_is_whole_and_right():
