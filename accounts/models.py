@@ -88,6 +88,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
       at ``read_first_since``, and what was read earlier may have been seen.
     - ``practice`` and ``practice_role`` repeat the open ``PracticeMembership``, which
       ``accounts.practices.services`` alone writes.
+    - ``emergency_unseen``: a colleague opened a patient in an emergency, and this doctor, whom
+      it concerns, has not noted it yet (``patients.emergency``).
     - Counting ``session_generation`` up ends every session of the account at once.
     """
 
@@ -169,6 +171,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     practice_role = models.CharField(
         _("role in the practice"), max_length=8, choices=Role.choices, blank=True, editable=False
     )
+    emergency_unseen = models.BooleanField(default=False, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, db_index=True)

@@ -8,7 +8,7 @@ from functools import cached_property
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from patients.selectors import may_treat
+from patients.selectors import emergency_of, may_treat
 from radiology.warnings import (
     age_in_years,
     warning_sentence,
@@ -170,11 +170,12 @@ class ReadingView:
         """Whether the patient is this doctor's own."""
         return self.doctor is None or self.radiograph.owner_id == self.doctor.pk
 
-    @property
+    @cached_property
     def is_known(self) -> bool:
         """Whether the doctor sees the whole patient, and not one image that they read second."""
         practice = self.patient.practice_id
-        return self.is_own or bool(practice and practice == self.doctor.practice_id)
+        shared = bool(practice and self.doctor and practice == self.doctor.practice_id)
+        return self.is_own or shared or emergency_of(self.doctor, self.patient) is not None
 
     @property
     def treats(self) -> bool:

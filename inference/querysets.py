@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models.query import ModelIterable
 
-from patients.models import shared_with, treated_with
+from patients.models import opened_to, shared_with, treated_with
 from radiology.models import Radiograph, lent_to
 
 from .withholding import judged_by, withhold
@@ -15,6 +15,10 @@ PATIENT = "radiograph__patient__"
 
 def _own(user) -> models.Q:
     return models.Q(radiograph__owner=user)
+
+
+def _shown(user) -> models.Q:
+    return shared_with(user, PATIENT) | opened_to(user, PATIENT)
 
 
 def _lent(user) -> models.Q:
@@ -31,7 +35,7 @@ class AnalysisQuerySet(models.QuerySet):
         if getattr(user, "is_staff", False):
             return self.filter(radiograph__in=Radiograph.objects.visible_to(user))
         if getattr(user, "may_practise", False):
-            rows = _own(user) | _lent(user) | shared_with(user, PATIENT)
+            rows = _own(user) | _lent(user) | _shown(user)
             return self.filter(rows).for_reader(user)
         return self.none()
 
@@ -39,7 +43,7 @@ class AnalysisQuerySet(models.QuerySet):
         """The same without what is read second: where the patient's history and identity show."""
         if not getattr(user, "may_practise", False):
             return self.none()
-        return self.filter(_own(user) | shared_with(user, PATIENT)).for_reader(user)
+        return self.filter(_own(user) | _shown(user)).for_reader(user)
 
     def treated_by(self, user) -> AnalysisQuerySet:
         """Those of the patients whom ``user`` treats: for what changes them."""

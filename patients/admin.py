@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from operations.readonly_admin import PatientDataAdmin
 
-from .models import Patient
+from .models import EmergencyAccess, Patient
 
 
 @admin.register(Patient)
@@ -32,3 +32,27 @@ class PatientAdmin(PatientDataAdmin):
         "updated_at",
     )
     ordering = ("-created_at", "-pk")
+
+
+@admin.register(EmergencyAccess)
+class EmergencyAccessAdmin(PatientDataAdmin):
+    """Who opened which patient without the patient's doctor, why, and until when."""
+
+    list_display = ("opened_at", "doctor", "practice", "cause", "ends_at", "closed_at", "seen_at")
+    list_select_related = ("doctor", "practice")
+    list_filter = ("cause", ("seen_at", admin.EmptyFieldListFilter))
+    search_fields = ("doctor__email__exact", "practice__name__startswith")
+    ordering = ("-opened_at", "-pk")
+    fields = (
+        "id",
+        "patient",
+        "doctor",
+        "practice",
+        "cause",
+        "comment",
+        "opened_at",
+        "ends_at",
+        "closed_at",
+        "closed_by",
+        "seen_at",
+    )

@@ -10,6 +10,8 @@ class PatientsConfig(AppConfig):
     def ready(self) -> None:
         from accounts.practices.services import membership_ended
 
+        from .emergency import emergencies_end
         from .sharing import patients_unshare
 
         membership_ended.connect(patients_unshare, dispatch_uid="patients_unshare")
+        membership_ended.connect(emergencies_end, dispatch_uid="emergencies_end")

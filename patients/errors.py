@@ -59,3 +59,20 @@ class NoPracticeError(PermanentError):
     code = "no_practice"
     status = 409
     sentence = _("You belong to no practice with which the patient could be shared.")
+
+
+class EmergencyReasonError(PermanentError):
+    code = "emergency_reason"
+    sentence = _("Say what the emergency access is for.")
+
+
+class EmergencyUnknownError(PermanentError):
+    code = "emergency_unknown"
+    status = 404
+    sentence = _("This colleague has no patient with this identifier and birth date.")
+
+
+class EmergencyTriesError(PermanentError):
+    code = "emergency_tries"
+    status = 429
+    sentence = _("Too many tries. Wait an hour, or call the patient's doctor.")

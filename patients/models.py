@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Practice
 from pneumoniapp.ids import uuid7
 
+from .models_emergency import EmergencyAccess
 from .models_erasure import Erasure, Tombstone  # noqa: F401
 
 
@@ -27,6 +28,14 @@ def treated_with(user, path: str = "") -> models.Q:
     return _of(user.practice_to_change, path)
 
 
+def opened_to(user, path: str = "") -> models.Q:
+    """Patients to whom ``user`` has emergency access now. Not for lists: no index carries it."""
+    if not user.practice_id:
+        return models.Q(pk__in=[])
+    opened = EmergencyAccess.objects.open_to(user).order_by().values("patient")
+    return models.Q(**{f"{path}pk__in": opened})
+
+
 def _of(practice_id, path: str) -> models.Q:
     return models.Q(**({f"{path}practice": practice_id} if practice_id else {"pk__in": []}))
 
@@ -35,17 +44,23 @@ class PatientQuerySet(models.QuerySet):
     def visible_to(self, user) -> PatientQuerySet:
         """The patients that ``user`` may see: **the** access rule.
 
-        A doctor who may practise sees their own patients and those whom their practice shares;
-        an administrator with the permission to view patients sees all (in the admin);
-        everybody else sees none.
-        Every page, API route, relational field, file and admin action starts here, or
-        at a ``visible_to`` that follows the relation to the patient.
+        A doctor who may practise sees their own patients, those whom their practice shares and,
+        for a while, those whom they opened in an emergency; an administrator with the
+        permission to view patients sees all (in the admin); everybody else sees none. Every
+        page, API route, relational field, file and admin action starts here, or at a
+        ``visible_to`` that follows the relation to the patient.
         """
         if getattr(user, "is_staff", False) and user.is_active:
             return self if user.has_perm("patients.view_patient") else self.none()
         if getattr(user, "may_practise", False):
-            return self.filter(models.Q(owner=user) | shared_with(user))
+            return self.filter(models.Q(owner=user) | shared_with(user) | opened_to(user))
         return self.none()
+
+    def listed_for(self, user) -> PatientQuerySet:
+        """Those of ``visible_to`` that stand in lists: what was opened in an emergency does not."""
+        if not getattr(user, "may_practise", False) or user.is_staff:
+            return self.none()
+        return self.filter(models.Q(owner=user) | shared_with(user))
 
     def treated_by(self, user) -> PatientQuerySet:
         """Those of ``visible_to`` whom ``user`` may correct, send radiographs of, export.

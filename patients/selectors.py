@@ -6,7 +6,7 @@ import uuid
 
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet
 
-from .models import Erasure, Patient
+from .models import EmergencyAccess, Erasure, Patient
 from .services import identifier_normalize
 
 SEARCH_LIMIT = 50
@@ -20,8 +20,8 @@ SORTS = {
 
 
 def patients_list(user) -> QuerySet[Patient]:
-    """The patients that ``user`` may see, newest first."""
-    return Patient.objects.visible_to(user)
+    """The patients of ``user`` and those whom the practice shares, newest first."""
+    return Patient.objects.listed_for(user)
 
 
 def patient_get(user, pk) -> Patient:
@@ -93,3 +93,18 @@ def with_radiographs(patients: list[Patient]) -> list[Patient]:
     for patient in patients:
         patient.radiograph_count, patient.last_radiograph_on = facts.get(patient.pk, (0, None))
     return patients
+
+
+def emergency_of(user, patient: Patient) -> EmergencyAccess | None:
+    """By which emergency access ``user`` sees ``patient`` now; ``None`` where they may anyway."""
+    shared = patient.practice_id and patient.practice_id == user.practice_id
+    if patient.owner_id == user.pk or shared or not user.practice_id:
+        return None
+    return EmergencyAccess.objects.open_to(user).filter(patient=patient).first()
+
+
+def emergencies_list(user) -> QuerySet[EmergencyAccess]:
+    """What ``user`` opened, and what was opened of theirs or in the practice that they own."""
+    return EmergencyAccess.objects.visible_to(user).select_related(
+        "doctor", "patient__owner", "closed_by"
+    )

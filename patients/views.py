@@ -20,6 +20,7 @@ from .models import Patient
 from .selectors import (
     SEARCH_LIMIT,
     SORTS,
+    emergency_of,
     may_treat,
     patient_find,
     patient_get,
@@ -91,6 +92,7 @@ def patient_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "patient": patient,
         "treats": may_treat(request.user, patient),
         "owns": patient.owner_id == request.user.pk,
+        "emergency": emergency_of(request.user, patient),
     }
     return render(request, "patients/detail.html", context)
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from patients.models import Patient, shared_with
+from patients.models import Patient, opened_to, shared_with
 from pneumoniapp.ids import uuid7
 
 
@@ -28,7 +28,7 @@ class RadiographQuerySet(models.QuerySet):
         if getattr(user, "is_staff", False):
             return self.filter(patient__in=Patient.objects.visible_to(user))
         if getattr(user, "may_practise", False):
-            shared = shared_with(user, "patient__")
+            shared = shared_with(user, "patient__") | opened_to(user, "patient__")
             return self.filter(models.Q(owner=user) | models.Q(pk__in=lent_to(user)) | shared)
         return self.none()
 

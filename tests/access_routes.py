@@ -148,6 +148,10 @@ def membership(world) -> list:
     return [world.membership.pk]
 
 
+def emergency(world) -> list:
+    return [world.emergency.pk]
+
+
 def person(_world) -> dict:
     return {"identifier": "NEW-1", "sex": "F", "birth_date": "1960-01-01"}
 
@@ -222,6 +226,11 @@ PAGES = [
         lambda world: {"role": "reader"},
     ),
     Route("accounts:practice_end", "POST", MEMBERS, membership),
+    Route("patients:emergency", "GET", PRACTISING),
+    Route("patients:emergency", "POST", practising(422)),
+    Route("patients:emergency_noted", "POST", practising("onward")),
+    # Who opened it (the colleague), the patient's doctor, who owns the practice.
+    Route("patients:emergency_end", "POST", treated("onward"), emergency),
     Route("patients:list", "GET", PRACTISING),
     Route("patients:create", "GET", PRACTISING),
     Route("patients:create", "POST", practising("onward"), body=person),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -10,12 +11,13 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from accounts.models import PracticeInvitation, PracticeMembership
 from operations.models import AccessEvent
-from patients.models import Erasure
+from patients.models import EmergencyAccess, Erasure
 from radiology.models import SecondReading
 from radiology.uploads import upload_create
 from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory, practice_of
@@ -92,6 +94,14 @@ def world():
         state="refused",
         is_open=None,
     )
+    emergency = EmergencyAccess.objects.create(
+        patient=patient,
+        doctor=accounts["colleague"],
+        practice=practice,
+        cause="absent",
+        comment="-",
+        ends_at=timezone.now() + timedelta(hours=2),
+    )
     token, _text = AuthToken.objects.create(user=accounts["owner"])
     return SimpleNamespace(
         accounts=accounts,
@@ -100,6 +110,7 @@ def world():
         failed=failed,
         second=second,
         erasure=erasure,
+        emergency=emergency,
         practice=practice,
         invitation=invitation,
         membership=PracticeMembership.objects.get(doctor=accounts["colleague"], is_open=True),
@@ -280,6 +291,7 @@ def admin_url(name: str, world) -> str:
         "accounts_doctor": world.accounts["owner"],
         "patients_patient": world.patient,
         "patients_erasure": world.erasure,
+        "patients_emergencyaccess": world.emergency,
         "radiology_radiograph": world.analysis.radiograph,
         "inference_analysis": world.analysis,
         "inference_modelversion": world.analysis.model_version,

@@ -10,6 +10,7 @@ from inference.selectors import patient_readings
 from inference.timeline import CHART_LIMIT, timeline_entries, timeline_page
 from inference.wording import SHORT_CERTAINTY, labels_of
 from patients.models import Patient
+from patients.selectors import may_treat
 
 register = template.Library()
 
@@ -41,6 +42,7 @@ def patient_timeline(context, patient: Patient) -> dict:
         "page": timeline_page(request.user, patient, request.GET),
         "chart": history_chart(newest[:CHART_LIMIT]),
         "chart_limit": CHART_LIMIT if len(newest) > CHART_LIMIT else None,
+        "looks_only": not may_treat(request.user, patient),
     }
 
 

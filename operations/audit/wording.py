@@ -11,11 +11,16 @@ from django.utils.translation import gettext_lazy
 REASONS = {
     "adjudication": gettext_lazy("decision between doctors"),
     "break_glass": gettext_lazy("emergency access"),
+    "break_glass_ended": gettext_lazy("emergency access ended early"),
+    "membership_ended": gettext_lazy("left a practice"),
+    "shared": gettext_lazy("shared with the practice"),
+    "unshared": gettext_lazy("taken back from the practice"),
     "erasure": gettext_lazy("erasure"),
     "export": gettext_lazy("export on request"),
     "second_reading": gettext_lazy("second reading"),
 }
 REFUSALS = {
+    "refusal.emergency": gettext_lazy("emergency access to nobody's patient"),
     "refusal.401": gettext_lazy("without a valid token"),
     "refusal.403": gettext_lazy("not permitted"),
     "refusal.404": gettext_lazy("not found, or another's"),

@@ -41,7 +41,7 @@ class PatientViewSet(ApiViewSet):
         return patients_list(self.request.user)
 
     def get_patient(self, patients=None) -> Patient:
-        rows = self.get_queryset() if patients is None else patients
+        rows = Patient.objects.visible_to(self.request.user) if patients is None else patients
         return get_object_or_404(rows, pk=self.kwargs["pk"])
 
     @extend_schema(

@@ -231,6 +231,9 @@ DOCTOR_VERIFICATION_REQUIRED = env.bool("DOCTOR_VERIFICATION_REQUIRED", default=
 DOCTOR_VERIFICATION_DAYS = env.int("DOCTOR_VERIFICATION_DAYS", default=365)
 # How long an invitation to a practice may be accepted.
 PRACTICE_INVITATION_DAYS = env.int("PRACTICE_INVITATION_DAYS", default=14)
+# For how many hours emergency access to a colleague's patient lasts, and how many tries an hour.
+BREAK_GLASS_HOURS = env.int("BREAK_GLASS_HOURS", default=2)
+BREAK_GLASS_TRIES = env.int("BREAK_GLASS_TRIES", default=10)
 # The class that looks a registration number up (accounts.verification.directory.Directory).
 DOCTOR_DIRECTORY = env.str(
     "DOCTOR_DIRECTORY", default="accounts.verification.directory.ImportedDirectory"

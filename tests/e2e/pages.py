@@ -184,6 +184,8 @@ WALK = [
     Stop("accounts:sessions"),
     Stop("accounts:account", state="token", then=new_token, status=201),
     Stop("accounts:practice"),
+    Stop("patients:emergency"),
+    Stop("patients:emergency", state="refused", then=send_empty, status=422),
     Stop("accounts:practice", "new", state="first day"),
     Stop("accounts:waiting", "suspended"),
     Stop("accounts:waiting", "refused"),

@@ -9,12 +9,15 @@ import zipfile
 import pytest
 from django.core.files.base import ContentFile, File
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.models import Practice
 from inference.models import Analysis, Review
 from inference.privacy.export import patient_export, patient_format
 from inference.services import review_create
 from operations.models import AccessEvent
 from operations.services import access_record
+from patients.models import EmergencyAccess
 from radiology.models import Radiograph, SecondReading
 from tests.accounts.factories import AdminFactory, DoctorFactory
 from tests.inference.factories import AnalysisFactory
@@ -40,7 +43,8 @@ def document(archive, name="patient.json"):
 
 @pytest.fixture
 def patient(doctor):
-    """Two radiographs; one was read twice, judged by two doctors, and read second."""
+    """Two radiographs; one was read twice, judged by two doctors, and read second. A colleague
+    opened the patient in an emergency."""
     patient = PatientFactory(owner=doctor, identifier="IPP-77", training_consent="given")
     radiograph = RadiographFactory(patient=patient, warnings=[{"code": "view_unknown"}])
     radiograph.preview.save("", ContentFile(b"preview"))
@@ -60,6 +64,14 @@ def patient(doctor):
         comment="No consolidation.",
     )
     RadiographFactory(patient=patient)
+    EmergencyAccess.objects.create(
+        patient=patient,
+        doctor=reader,
+        practice=Practice.objects.create(name="Cabinet du Port"),
+        cause="absent",
+        comment="In the waiting room.",
+        ends_at=timezone.now(),
+    )
     return patient
 
 
