@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 DEV := .venv-dev/bin/python
 
-.PHONY: help run test test-quick check format screens guide-pictures translations lock licences sbom clean
+.PHONY: help run test test-quick check format screens guide-pictures translations lock licences probe sbom clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ lock: ## resolve requirements/*.in into the lock files again
 licences: ## docs/licences.md: what each pinned package is licensed under
 	@scripts/test-environment.sh
 	@$(DEV) scripts/licences.py
+
+probe: ## attack the API and the pages of a throw-away installation (minutes)
+	@scripts/test-environment.sh
+	@$(DEV) scripts/probe.py
 
 sbom: ## the software bill of materials of production: sbom.json (CycloneDX)
 	@scripts/test-environment.sh

@@ -33,7 +33,7 @@ class UnseenFilter(admin.SimpleListFilter):
 class AnomalyAdmin(ReadOnlyAdmin):
     """Seen by those who may change anomalies; nothing else of a row is ever edited."""
 
-    list_display = ["hour", "kind", "actor", "address", "count", "seen_by", "seen_at", "events"]
+    list_display = ["hour", "kind", "actor", "address", "count", "events", "seen_by", "seen_at"]
     fields = list_display
     list_filter = ["kind", UnseenFilter, "hour"]
     list_select_related = ["actor", "seen_by"]

@@ -8,7 +8,8 @@ import uuid
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django_structlog.middlewares import RequestMiddleware
 
@@ -18,6 +19,9 @@ from pneumoniapp.errors import RetriableError
 FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
 # Whoever sends one of these is a proxy, or asks through one.
 BY_PROXY = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP", *FORWARDED)
+# A number that no key of a row can be (SQLite's library), a day next to the first or last one
+# there is, in another time zone (Python's): Django's forms and filters let them through.
+TOO_LARGE = ("too large to convert to SQLite INTEGER", "date value out of range")
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
@@ -104,7 +108,8 @@ class RequestLogMiddleware(RequestMiddleware):
 class PassingFaultMiddleware:
     """A passing fault that leaves a page's view (a storage that fails) is a 503 that says so.
 
-    The API answers its own; below ``/api/`` nothing arrives here.
+    A value beyond what there can be that no form refused is a 400. The API answers its own
+    faults; below ``/api/`` nothing arrives here.
     """
 
     def __init__(self, get_response):
@@ -114,11 +119,30 @@ class PassingFaultMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, OverflowError) and str(error).endswith(TOO_LARGE):
+            raise SuspiciousOperation("a number or a day that is too large") from error
         if not isinstance(error, RetriableError):
             return None
         response = render(request, "errors/503.html", {"error": error}, status=error.status)
         response.headers["Retry-After"] = str(error.retry_after)
         return response
+
+
+class KnownVerbsMiddleware:
+    """Only the verbs that something here is written for reach a view.
+
+    The admin's pages would answer any other as they do GET. The API says so itself.
+    """
+
+    known = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method in self.known or request.path.startswith("/api/"):
+            return self.get_response(request)
+        return HttpResponseNotAllowed(self.known)
 
 
 class PrivateResponseMiddleware:

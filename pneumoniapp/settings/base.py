@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "operations.middleware.PrivateResponseMiddleware",
     "operations.middleware.RequestLogMiddleware",
     "operations.queries.sampling.QuerySampleMiddleware",
+    "operations.middleware.KnownVerbsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
