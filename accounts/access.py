@@ -19,7 +19,7 @@ def home_url(user) -> str:
     """The page where a signed-in account begins."""
     if user.is_staff:
         return reverse("admin:index")
-    if user.may_practise:
+    if user.may_practise and not user.is_service:
         return resolve_url(settings.LOGIN_REDIRECT_URL)
     return reverse("accounts:waiting")
 
@@ -36,7 +36,8 @@ def practising_doctor_required(view: Callable) -> Callable:
     @wraps(view)
     def guarded(request: HttpRequest, *args, **kwargs) -> HttpResponse:
         user = request.user
-        if user.is_authenticated and not user.is_staff and user.may_practise:
+        person = user.is_authenticated and not (user.is_staff or user.is_service)
+        if person and user.may_practise:
             return view(request, *args, **kwargs)
         if user.is_authenticated:
             response = redirect(home_url(user))

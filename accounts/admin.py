@@ -52,7 +52,7 @@ class DoctorAdmin(VerificationPages, admin.ModelAdmin):
         "is_active",
         "date_joined",
     )
-    list_filter = ("verification", "is_staff", "is_active", "language")
+    list_filter = ("verification", "is_service", "is_staff", "is_active", "language")
     search_fields = ("last_name", "first_name", "email", "registration_number")
     search_help_text = _("Name, e-mail address or registration number")
     ordering = ("-date_joined", "-pk")

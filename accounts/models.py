@@ -88,6 +88,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
       at ``read_first_since``, and what was read earlier may have been seen.
     - ``practice`` and ``practice_role`` repeat the open ``PracticeMembership``, which
       ``accounts.practices.services`` alone writes.
+    - ``is_service``: a program of the practice, not a person (``accounts.practices.programs``):
+      no password, no page, tokens alone.
     - ``emergency_unseen``: a colleague opened a patient in an emergency, and this doctor, whom
       it concerns, has not noted it yet (``patients.emergency``).
     - Counting ``session_generation`` up ends every session of the account at once.
@@ -171,6 +173,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     practice_role = models.CharField(
         _("role in the practice"), max_length=8, choices=Role.choices, blank=True, editable=False
     )
+    is_service = models.BooleanField(_("service account"), default=False, editable=False)
     emergency_unseen = models.BooleanField(default=False, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
@@ -218,6 +221,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     @property
     def may_practise(self) -> bool:
         """Whether this account may work with patients now."""
+        if self.is_service:
+            return self.is_active and self.practice_id is not None
         if not self.is_active or not self.registration_number:
             return False
         if self.verification == self.Verification.PENDING:

@@ -18,5 +18,5 @@ def colleague_find(address: str) -> Doctor | None:
     """
     address = address_normalize(address)
     field = "email" if "@" in address else "registration_number"
-    found = Doctor.objects.filter(**{field: address}, is_staff=False).first()
+    found = Doctor.objects.filter(**{field: address}, is_staff=False, is_service=False).first()
     return found if found is not None and found.may_practise else None

@@ -44,6 +44,8 @@ def practice_check(doctor: Doctor) -> None:
     """Raise the coded error that says why ``doctor`` may not work with patients now."""
     if not doctor.is_active:
         raise AccountInactiveError
+    if doctor.is_service and doctor.may_practise:
+        return
     if doctor.is_staff or not doctor.registration_number:
         raise NotADoctorError
     if doctor.may_practise:
@@ -77,9 +79,12 @@ def credentials_check(*, request: HttpRequest, email: str, password: str, code: 
 
 
 @transaction.atomic
-def token_create(*, doctor: Doctor, request: HttpRequest | None = None) -> tuple[AuthToken, str]:
+def token_create(
+    *, doctor: Doctor, by: Doctor | None = None, request: HttpRequest | None = None
+) -> tuple[AuthToken, str]:
     """A new token and its text, which nobody can read again.
 
+    ``by``: who makes it, where that is not ``doctor`` (for a program's account).
     It ends after ``API_TOKEN_DAYS``. Raises what :func:`practice_check` raises, and
     :exc:`TooManyTokensError` beyond ``API_TOKEN_LIMIT``.
     """
@@ -87,7 +92,7 @@ def token_create(*, doctor: Doctor, request: HttpRequest | None = None) -> tuple
     if tokens_list(doctor).count() >= settings.API_TOKEN_LIMIT:
         raise TooManyTokensError(limit=settings.API_TOKEN_LIMIT)
     token, text = AuthToken.objects.create(user=doctor)
-    _record(doctor, "create", token, request)
+    _record(by or doctor, "create", token, request)
     return token, text
 
 

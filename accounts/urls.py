@@ -24,6 +24,9 @@ urlpatterns = [
     path("practice/members/<uuid:pk>/end/", practices.end, name="practice_end"),
     path("sessions/", sessions.sessions, name="sessions"),
     path("sessions/end/", sessions.end, name="session_end"),
+    path("practice/programs/", practices.program_new, name="program_new"),
+    path("practice/programs/<int:pk>/token/", practices.program_token, name="program_token"),
+    path("practice/programs/<int:pk>/end/", practices.program_finish, name="program_end"),
     path("tokens/", views.token_new, name="token_new"),
     path("tokens/revoke/", views.token_end, name="token_end"),
 ]

@@ -52,8 +52,11 @@ class AnalysisQuerySet(models.QuerySet):
         return self.filter(_own(user) | treated_with(user, PATIENT)).for_reader(user)
 
     def open_to_judge(self, user) -> AnalysisQuerySet:
-        """Those that ``user`` may judge: of patients whom they treat, and those read second."""
-        if not getattr(user, "may_practise", False):
+        """Those that ``user`` may judge: of patients whom they treat, and those read second.
+
+        A program judges nothing.
+        """
+        if not getattr(user, "may_practise", False) or user.is_service:
             return self.none()
         treated = treated_with(user, PATIENT)
         return self.filter(_own(user) | _lent(user) | treated).for_reader(user)

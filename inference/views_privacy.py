@@ -17,7 +17,7 @@ from operations.services import access_record
 from patients.forms import ErasureForm
 from patients.models import Erasure, Patient
 from patients.retention import retention_end_of
-from patients.selectors import patient_owned_get, patient_treated_get
+from patients.selectors import patient_answered_get, patient_treated_get
 from pneumoniapp.reauthentication import reauthenticated
 
 from .privacy.erasure import erasure_request
@@ -40,7 +40,7 @@ def patient_export_zip(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @reauthenticated
 def patient_erasure(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask for a patient's data to be erased; past the term of retention it is, at once."""
-    patient = patient_or_404(request, pk, patient_owned_get)
+    patient = patient_or_404(request, pk, patient_answered_get)
     form = ErasureForm(request.POST or None)
     if request.method == "POST" and (
         erasure := form.request_with(

@@ -39,5 +39,6 @@ class EmergencyForm(forms.Form):
     def __init__(self, *args, doctor: Doctor, **kwargs):
         super().__init__(*args, **kwargs)
         if doctor.practice_id:
-            colleagues = Doctor.objects.filter(practice=doctor.practice_id).exclude(pk=doctor.pk)
+            colleagues = Doctor.objects.filter(practice=doctor.practice_id, is_service=False)
+            colleagues = colleagues.exclude(pk=doctor.pk)
             self.fields["colleague"].queryset = colleagues

@@ -71,6 +71,15 @@ class PatientQuerySet(models.QuerySet):
             return self.none()
         return self.filter(models.Q(owner=user) | treated_with(user))
 
+    def answered_by(self, user) -> PatientQuerySet:
+        """Those whose erasure ``user`` asks for: their own, and for an owner of a practice those
+        that a program of the practice recorded, which are no person's."""
+        rows = self.owned_by(user)
+        if not (user.owns_practice and user.may_practise):
+            return rows
+        programs = models.Q(owner__is_service=True, practice=user.practice_id)
+        return self.filter(models.Q(owner=user) | programs)
+
     def owned_by(self, user) -> PatientQuerySet:
         """The doctor's own: who alone shares, takes back, asks for erasure."""
         if not getattr(user, "may_practise", False) or user.is_staff:

@@ -34,6 +34,11 @@ def patient_treated_get(user, pk) -> Patient:
     return _one(Patient.objects.treated_by(user), pk)
 
 
+def patient_answered_get(user, pk) -> Patient:
+    """The same for who answers for the patient: their doctor, or who owns a program's practice."""
+    return _one(Patient.objects.answered_by(user), pk)
+
+
 def patient_owned_get(user, pk) -> Patient:
     """The same for the patient's own doctor alone."""
     return _one(Patient.objects.owned_by(user), pk)
@@ -93,6 +98,12 @@ def with_radiographs(patients: list[Patient]) -> list[Patient]:
     for patient in patients:
         patient.radiograph_count, patient.last_radiograph_on = facts.get(patient.pk, (0, None))
     return patients
+
+
+def may_answer(user, patient: Patient) -> bool:
+    """What ``answered_by`` says, of a row that is at hand with its owner."""
+    program = patient.owner.is_service and patient.practice_id == user.practice_id
+    return patient.owner_id == user.pk or (program and user.owns_practice)
 
 
 def emergency_of(user, patient: Patient) -> EmergencyAccess | None:

@@ -43,6 +43,8 @@ def patient_create(
         identifier=identifier_normalize(identifier),
         sex=sex,
         birth_date=birth_date,
+        # What a program records belongs to the practice; a doctor shares one by one.
+        practice_id=owner.practice_id if owner.is_service else None,
     )
     changed = _consent(patient, training_consent, owner)
     _save(patient)

@@ -21,6 +21,7 @@ from .selectors import (
     SEARCH_LIMIT,
     SORTS,
     emergency_of,
+    may_answer,
     may_treat,
     patient_find,
     patient_get,
@@ -91,6 +92,7 @@ def patient_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "patient": patient,
         "treats": may_treat(request.user, patient),
+        "answers": may_answer(request.user, patient),
         "owns": patient.owner_id == request.user.pk,
         "emergency": emergency_of(request.user, patient),
     }

@@ -61,7 +61,8 @@ HOME: Answers = dict.fromkeys(ROLES, "onward") | {
     "superuser": "admin",
 }
 # Onward for members of the owner's practice, whom the next page tells what came of it.
-MEMBERS: Answers = SHARED | dict.fromkeys(("reader", "colleague", "owner"), "onward")
+MEMBER_ROLES = ("reader", "colleague", "owner")
+MEMBERS: Answers = SHARED | dict.fromkeys(MEMBER_ROLES, "onward")
 TOKEN: Answers = EVERYBODY | {"anonymous": 401}
 API_PRACTISING: Answers = TOKEN | {"pending": 403, "suspended": 403, "staff": 403, "superuser": 403}
 API_SHARED: Answers = API_PRACTISING | {"other": 404, "former": 404}
@@ -152,6 +153,10 @@ def emergency(world) -> list:
     return [world.emergency.pk]
 
 
+def program(world) -> list:
+    return [world.program.pk]
+
+
 def person(_world) -> dict:
     return {"identifier": "NEW-1", "sex": "F", "birth_date": "1960-01-01"}
 
@@ -216,6 +221,9 @@ PAGES = [
         MEMBERS | {"reader": 422, "colleague": 422},
         body=lambda world: {"address": "nobody@example.org", "role": "doctor"},
     ),
+    Route("accounts:program_new", "POST", MEMBERS | dict.fromkeys(MEMBER_ROLES, 422)),
+    Route("accounts:program_token", "POST", MEMBERS | {"owner": 201}, program),
+    Route("accounts:program_end", "POST", MEMBERS, program),
     Route("accounts:practice_answer", "POST", OWNER | {"owner": 404, "other": "onward"}, invited),
     Route("accounts:practice_withdraw", "POST", MEMBERS, invited),
     Route(

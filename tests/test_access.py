@@ -71,6 +71,9 @@ def world():
         former=accounts["former"],
     )
     patient = PatientFactory(owner=accounts["owner"], identifier="A", practice=practice)
+    program = DoctorFactory(
+        registration_number=None, is_service=True, practice=practice, practice_role="doctor"
+    )
     invitation = PracticeInvitation.objects.create(
         practice=practice,
         address=accounts["other"].email,
@@ -112,6 +115,7 @@ def world():
         erasure=erasure,
         emergency=emergency,
         practice=practice,
+        program=program,
         invitation=invitation,
         membership=PracticeMembership.objects.get(doctor=accounts["colleague"], is_open=True),
         token=token,

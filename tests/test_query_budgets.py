@@ -35,7 +35,7 @@ BUDGETS: dict[str, int] = {
     "account_set_password": 2,
     "account_signup": 2,
     "accounts:account": 4,
-    "accounts:practice": 5,
+    "accounts:practice": 7,
     "accounts:sessions": 3,
     "accounts:waiting": 2,
     "admin:accounts_doctor_changelist": 4,

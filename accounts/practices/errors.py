@@ -46,3 +46,11 @@ class MembershipOverError(PermanentError):
     code = "membership_over"
     status = 409
     sentence = _("This doctor is no longer a member of the practice.")
+
+
+class TooManyProgramsError(PermanentError):
+    """``limit`` is how many a practice may have."""
+
+    code = "too_many_programs"
+    status = 409
+    sentence = _("The practice has %(limit)s programs: end one first.")

@@ -39,5 +39,15 @@ class InvitationForm(forms.Form):
     )
 
 
+class ProgramForm(forms.Form):
+    """The name of a service account."""
+
+    name = forms.CharField(
+        label=_("Name of the program"),
+        max_length=100,
+        help_text=_("Such as the archive that sends radiographs. It is shown as their sender."),
+    )
+
+
 class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=Role.choices)

@@ -38,6 +38,8 @@ Outcome = PracticeInvitation.Outcome
 
 # Sent with ``doctor`` and ``practice`` inside the transaction in which a membership ends.
 membership_ended = Signal()
+# Sent with ``practice`` in the transaction in which its last member leaves.
+practice_closed = Signal()
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +61,7 @@ def practice_create(*, by: Doctor, name: str, request=None) -> Practice:
 @transaction.atomic
 def practice_rename(*, practice: Practice, by: Doctor, name: str, request=None) -> None:
     """Raises :class:`NotOwnerError`, ``ValidationError``."""
-    practice = _locked(practice.pk, by)
+    practice = practice_locked(practice.pk, by)
     practice.name = " ".join(name.split())
     practice.full_clean()
     practice.save(update_fields=["name"])
@@ -82,7 +84,7 @@ def invitation_create(
         text = _("Write an e-mail address.")
         raise ValidationError(text, code="invalid_address") from error
     with transaction.atomic():
-        practice = _locked(practice.pk, by)
+        practice = practice_locked(practice.pk, by)
         if Doctor.objects.filter(practice=practice, email=address).exists():
             raise InvitationOfMemberError
         if known := invitations_of(practice).filter(address=address, role=role).first():
@@ -136,7 +138,7 @@ def invitation_decline(*, invitation: PracticeInvitation, by: Doctor, request=No
 @transaction.atomic
 def invitation_withdraw(*, invitation: PracticeInvitation, by: Doctor, request=None) -> None:
     """Raises :class:`NotOwnerError`; withdrawing twice is withdrawing once."""
-    _locked(invitation.practice_id, by)
+    practice_locked(invitation.practice_id, by)
     mine = PracticeInvitation.objects.filter(pk=invitation.pk, is_open=True)
     if _close(mine, Outcome.WITHDRAWN):
         access_record(actor=by, action="update", obj=invitation, request=request)
@@ -151,7 +153,7 @@ def member_role_set(
     Raises :class:`NotOwnerError`, :class:`MembershipOverError`, and :class:`LastOwnerError`
     when nobody would own the practice any more.
     """
-    practice = _locked(membership.practice_id, by)
+    practice = practice_locked(membership.practice_id, by)
     membership = _open(membership)
     if membership.role == role:
         return membership
@@ -174,7 +176,9 @@ def member_end(*, membership: PracticeMembership, by: Doctor, request=None) -> N
     The doctor's own patients are no longer shared. The last member closes the practice. Raises
     :class:`NotOwnerError`, :class:`MembershipOverError`, :class:`LastOwnerError`.
     """
-    practice = _locked(membership.practice_id, None if by.pk == membership.doctor_id else by)
+    practice = practice_locked(
+        membership.practice_id, None if by.pk == membership.doctor_id else by
+    )
     membership = _open(membership)
     others = PracticeMembership.objects.filter(practice=practice, is_open=True)
     others = others.exclude(pk=membership.pk)
@@ -187,6 +191,7 @@ def member_end(*, membership: PracticeMembership, by: Doctor, request=None) -> N
     if not others.exists():
         practice.closed_at = timezone.now()
         practice.save(update_fields=["closed_at"])
+        practice_closed.send(sender=Practice, practice=practice)
     access_record(
         actor=by, action="update", obj=membership, reason="membership_ended", request=request
     )
@@ -194,7 +199,7 @@ def member_end(*, membership: PracticeMembership, by: Doctor, request=None) -> N
         mail_doctor(template="practice_removed", doctor=doctor)
 
 
-def _locked(practice_id, by: Doctor | None) -> Practice:
+def practice_locked(practice_id, by: Doctor | None) -> Practice:
     """The practice, until the end of the transaction; ``by`` must own it or administer."""
     practice = Practice.objects.select_for_update().get(pk=practice_id)
     if by is not None:

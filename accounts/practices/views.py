@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,8 +18,8 @@ from accounts.access import practising_doctor_required
 from accounts.models import PracticeInvitation, PracticeMembership
 from pneumoniapp.errors import CodedError
 
-from . import services
-from .forms import InvitationForm, PracticeForm, RoleForm
+from . import programs, services
+from .forms import InvitationForm, PracticeForm, ProgramForm, RoleForm
 from .models import Role
 from .selectors import invitations_for, invitations_of, practice_members
 
@@ -128,6 +129,52 @@ def end(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _carry(request, services.member_end, text, membership=membership)
 
 
+@require_POST
+@practising_doctor_required
+def program_new(request: HttpRequest) -> HttpResponse:
+    """Open a service account; only an owner."""
+    own = _own_or_404(request)
+    form = ProgramForm(request.POST, auto_id="program_%s")
+    if not form.is_valid():
+        return _page(request, program=form, status=422)
+    try:
+        programs.program_create(practice=own, by=request.user, request=request, **form.cleaned_data)
+    except ValidationError as error:
+        form.add_error("name", error.messages)
+    except CodedError as error:
+        form.add_error("name", str(error))
+    else:
+        messages.success(request, _("The program has an account. Make a token for it."))
+        return redirect("accounts:practice")
+    return _page(request, program=form, status=422)
+
+
+@never_cache
+@require_POST
+@practising_doctor_required
+def program_token(request: HttpRequest, pk: int) -> HttpResponse:
+    """A token of a program, shown on this page and never again; only an owner."""
+    program = get_object_or_404(programs.programs_list(_own_or_404(request)), pk=pk)
+    try:
+        token, text = programs.program_token_create(
+            program=program, by=request.user, request=request
+        )
+    except CodedError as error:
+        messages.error(request, str(error))
+        return redirect("accounts:practice")
+    context = {"text": text, "expiry": token.expiry, "back": reverse("accounts:practice")}
+    return render(request, "accounts/token.html", context, status=201)
+
+
+@require_POST
+@practising_doctor_required
+def program_finish(request: HttpRequest, pk: int) -> HttpResponse:
+    """End a program with its tokens; only an owner."""
+    program = get_object_or_404(programs.programs_list(_own_or_404(request)), pk=pk)
+    text = _("The program has ended; its tokens work no more.")
+    return _carry(request, programs.program_end, text, program=program)
+
+
 def _own_or_404(request: HttpRequest):
     """The doctor's own practice; of no other anything can be named."""
     if request.user.practice is None:
@@ -145,7 +192,9 @@ def _carry(request: HttpRequest, service: Callable, text: str, **values) -> Http
     return redirect("accounts:practice")
 
 
-def _page(request: HttpRequest, form=None, *, invitation=None, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, form=None, *, invitation=None, program=None, status: int = 200
+) -> HttpResponse:
     own = request.user.practice
     context = {
         "practice": own,
@@ -158,6 +207,8 @@ def _page(request: HttpRequest, form=None, *, invitation=None, status: int = 200
         if context["owns"]:
             context["invitation"] = invitation or InvitationForm()
             context["invitations"] = invitations_of(own)
+            context["program"] = program or ProgramForm(auto_id="program_%s")
+            context["programs"] = programs.programs_list(own)
     else:
         context["asked"] = invitations_for(request.user)
     return render(request, "accounts/practice.html", context, status=status)

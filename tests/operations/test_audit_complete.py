@@ -115,7 +115,7 @@ def test_every_answer_to_a_doctor_leaves_an_event(route, planted):
     for event in events:
         assert event.actor == planted.accounts["owner"] or route.name == "api:token"
         assert (event.channel in ("api", "export")) == route.is_api or event.channel == "export"
-        none = ("knox.", "accounts.practice")  # of no patient
+        none = ("knox.", "accounts.")  # of no patient
         listed = event.object_id == "list" or event.object_type.startswith(none)
         other = event.action in ("create", "refused")
         assert listed or other or event.patient == str(planted.patient.pk)
