@@ -71,9 +71,7 @@ def test_from_sign_up_to_result_and_history(open_browser, stack, radiographs, la
     doctor.expect_picture(".viewer-map")
     doctor.shot("07-map")
 
-    page.locator(".judging-contest summary").click()
-    page.locator("[name=label]").select_option(index=1)
-    page.locator("[name=reason]").select_option("artefact")
+    doctor.contest()
     page.locator("[name=comment]").fill("Superposition.")
     page.get_by_role("button", name=_("Record my judgement")).click()
     expect(page.locator(".reviews")).to_contain_text("Superposition.")

@@ -51,7 +51,7 @@ def test_a_region_is_drawn_kept_and_shown_again(open_browser, radiographs):
     page.click("#send")
     doctor.expect_reading()
     expect(page.locator(".viewer")).to_have_attribute("data-viewer", "ready", timeout=60_000)
-    page.click(".judging-contest summary")
+    doctor.open_contest()
     page.click("[data-region-draw]")
     expect(page.locator(".viewer-pane")).to_have_attribute("data-tool", "region")
     page.locator(".viewer-pane").scroll_into_view_if_needed()
@@ -67,8 +67,7 @@ def test_a_region_is_drawn_kept_and_shown_again(open_browser, radiographs):
     assert 0.5 < drawn[2] < 1
     assert 0.5 < drawn[3] < 1
     doctor.shot("region-drawn")
-    page.locator("[name=label]").select_option(index=1)
-    page.locator("[name=reason]").select_option("artefact")
+    doctor.contest()
     page.click("#contest button.btn-primary")
     show = page.locator(".reviews [data-region]")
     expect(show).to_be_visible(timeout=60_000)

@@ -14,7 +14,8 @@ def test_two_doctors_differ_and_an_administrator_decides(open_browser, stack, ra
     world = World.build(stack, radiographs(1))
     reading = f"/radiographs/{world.radiographs[0]}/"
     with world.api() as api:
-        analysis = api.get(reading).json()["analysis"]["id"]
+        found = api.get(reading).json()["analysis"]
+    analysis, label = found["id"], found["label"]
 
     owner = open_browser(language="fr")
     owner.log_in(world.emails["doctor"], PASSWORD)
@@ -37,9 +38,7 @@ def test_two_doctors_differ_and_an_administrator_decides(open_browser, stack, ra
         _("Another doctor has judged this reading: you see how once you have judged it yourself.")
     )
     assert "IPP-2041" not in page.content()
-    page.click(".judging-contest summary")
-    page.locator("#contest [name=label]").select_option(index=1)
-    page.locator("#contest [name=reason]").select_option("artefact")
+    colleague.contest(other_than=label)
     page.click("#contest button.btn-primary")
     expect(page.locator(".judging-outcome[data-state=differ]")).to_be_visible()
     expect(page.locator(".reviews li")).to_have_count(2)
