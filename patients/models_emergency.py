@@ -27,9 +27,10 @@ class EmergencyQuerySet(models.QuerySet):
         return self.filter(mine)
 
     def open_to(self, user) -> EmergencyQuerySet:
-        """Those by which ``user`` sees a patient now; leaving the practice ends them."""
+        """Those by which ``user`` sees a patient now: while both doctors are in the practice."""
         now = timezone.now()
         rows = self.filter(doctor=user, practice=user.practice_id)
+        rows = rows.filter(patient__owner__practice=models.F("practice"))
         return rows.filter(closed_at=None, ends_at__gt=now)
 
 

@@ -8,6 +8,7 @@ from django.utils.translation import ngettext
 
 from operations.readonly_admin import ReadOnlyAdmin, RecordedAdmin
 from pneumoniapp.errors import CodedError
+from pneumoniapp.reauthentication import reauthenticated
 
 from .models import Practice, PracticeMembership, Role
 from .services import member_end, member_role_set
@@ -57,10 +58,12 @@ class PracticeMembershipAdmin(ReadOnlyAdmin):
         return request.user.has_perm("accounts.change_practice")
 
     @admin.action(description=_("Make owners of their practice"), permissions=["administer"])
+    @reauthenticated
     def make_owner(self, request, queryset) -> None:
         self._each(request, queryset, member_role_set, role=Role.OWNER)
 
     @admin.action(description=_("End the membership"), permissions=["administer"])
+    @reauthenticated
     def end_membership(self, request, queryset) -> None:
         self._each(request, queryset, member_end)
 

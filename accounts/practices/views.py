@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import practising_doctor_required
 from accounts.models import PracticeInvitation, PracticeMembership
 from pneumoniapp.errors import CodedError
+from pneumoniapp.reauthentication import reauthenticated
 
 from . import programs, services
 from .forms import InvitationForm, PracticeForm, ProgramForm, RoleForm
@@ -103,6 +104,7 @@ def withdraw(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @practising_doctor_required
+@reauthenticated
 def role(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give a member another role; only an owner."""
     own = _own_or_404(request)
@@ -118,6 +120,7 @@ def role(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @practising_doctor_required
+@reauthenticated
 def end(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Leave, or remove a member."""
     own = _own_or_404(request)
@@ -152,6 +155,7 @@ def program_new(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 @practising_doctor_required
+@reauthenticated
 def program_token(request: HttpRequest, pk: int) -> HttpResponse:
     """A token of a program, shown on this page and never again; only an owner."""
     program = get_object_or_404(programs.programs_list(_own_or_404(request)), pk=pk)

@@ -290,6 +290,17 @@ def test_the_page_says_who_is_in_and_lets_owners_alone_administer(owner):
     assert reverse("accounts:practice_end", args=[row(owner).pk]) not in theirs
 
 
+@pytest.mark.parametrize("name", ["accounts:practice_role", "accounts:practice_end"])
+def test_a_session_left_open_hands_nothing_over(name, owner, time_machine):
+    """Roles and members are changed by who has just shown who they are."""
+    member = joined(owner.practice, DoctorFactory())
+    client = browser(owner)
+    time_machine.move_to(timezone.now() + timedelta(minutes=20))
+    answer = client.post(reverse(name, args=[row(member).pk]), {"role": "owner"})
+    assert answer["Location"].startswith(reverse("account_reauthenticate"))
+    assert row(member).role == "doctor"
+
+
 def test_a_whole_walk_through_the_pages():
     first, second = DoctorFactory(), DoctorFactory()
     client, url = browser(first), reverse("accounts:practice")

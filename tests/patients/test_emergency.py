@@ -168,6 +168,14 @@ def test_who_has_left_a_moment_ago_opens_nothing(practice, patient):
         opened(patient, as_the_request_knew_it)
 
 
+def test_it_is_nothing_when_the_patients_doctor_left_in_the_same_moment(practice, patient):
+    """The row was written after those of the leaving doctor were closed: the rule asks as well."""
+    reader = member(practice, "reader")
+    opened(patient, reader)
+    type(reader).objects.filter(pk=patient.owner_id).update(practice=None, practice_role="")
+    assert not sees(reader, patient)
+
+
 def test_a_reason_is_needed(practice, patient):
     with pytest.raises(EmergencyReasonError):
         opened(patient, member(practice, "reader"), comment="  ")
