@@ -68,11 +68,14 @@ if own_metrics:
 
 
 class _WithoutAddress(logging.Filter):
-    """gunicorn names the whole address, query string included, of what failed."""
+    """gunicorn names the whole address, query string included, of what failed, and quotes what
+    it could not read."""
 
     def filter(self, record):
         if str(record.msg).startswith("Error handling request"):
             record.msg, record.args = "Error handling request", ()
+        elif str(record.msg).startswith("Invalid request from ip="):
+            record.msg, record.args = str(record.msg).partition(": ")[0], ()
         return True
 
 

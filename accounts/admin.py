@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from knox.models import AuthToken
 
+from operations.admin_search import SealedSearch
 from pneumoniapp.errors import CodedError
 from pneumoniapp.reauthentication import reauthenticated, reauthentication_check
 
@@ -37,8 +38,15 @@ admin.site.site_header = admin.site.site_title = "PneumoniApp"
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
+def _by_key(entry):
+    """The admin's own history names an account by its key alone: it outlives the name."""
+    entry.object_repr = f"#{entry.object_id}"
+    entry.save(update_fields=["object_repr"])
+    return entry
+
+
 @admin.register(Doctor)
-class DoctorAdmin(VerificationPages, admin.ModelAdmin):
+class DoctorAdmin(VerificationPages, SealedSearch):
     """Doctors and administrators; verification is moved by the actions and on a page of its own."""
 
     list_display = (
@@ -125,6 +133,12 @@ class DoctorAdmin(VerificationPages, admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj=None) -> bool:
         return False  # What an account did stays recorded: suspend it or close it.
+
+    def log_addition(self, request: HttpRequest, obj: Doctor, message):
+        return _by_key(super().log_addition(request, obj, message))
+
+    def log_change(self, request: HttpRequest, obj: Doctor, message):
+        return _by_key(super().log_change(request, obj, message))
 
     def save_model(self, request: HttpRequest, obj: Doctor, form, change: bool) -> None:
         if not change:

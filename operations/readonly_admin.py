@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
+from .admin_search import SealedSearch
 from .services import access_record, list_read_record
 
 
@@ -22,7 +23,7 @@ class CappedPaginator(Paginator):
         return self.object_list.order_by()[: self.MOST].count()
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(SealedSearch):
     """Rows are seen by those with the view permission and changed by actions alone."""
 
     actions = None

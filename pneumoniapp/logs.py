@@ -65,6 +65,17 @@ def exception_without_values(_logger, _method: str, event: dict) -> dict:
     return event
 
 
+class WithoutText(logging.Filter):
+    """What Django refuses for safety's sake (a host, a path, a form) it quotes: the name of the
+    refusal stays."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        family, _dot, kind = record.name.rpartition(".")
+        if family == "django.security":
+            record.msg, record.args = f"refused: {kind}", ()
+        return True
+
+
 def format_without_values(error: BaseException) -> str:
     """The trace of ``error`` and of what caused it, oldest first."""
     parts = []
@@ -125,7 +136,14 @@ def configure(*, json: bool, level: str) -> dict:
                 ],
             }
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "filters": {"without_text": {"()": WithoutText}},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["without_text"],
+            }
+        },
         "root": {"handlers": ["console"], "level": number},
         "loggers": {
             # These repeat what the request and task lines say, with the whole address or

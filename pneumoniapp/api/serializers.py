@@ -76,7 +76,13 @@ class StrictDateField(serializers.DateField):
 
 
 class StrictChoiceField(serializers.ChoiceField):
-    """One of the choices, as text."""
+    """One of the choices, as text. What else was sent is not repeated: programs log answers."""
+
+    default_error_messages = {
+        "invalid_choice": _(
+            "Select a valid choice. That choice is not one of the available choices."
+        )
+    }
 
     def to_internal_value(self, data) -> str:
         if not isinstance(data, str):

@@ -1,6 +1,7 @@
 """Doctors in the admin, and who reaches it."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from knox.models import AuthToken
@@ -191,6 +192,8 @@ class TestForms:
         assert client.post(change_url(doctor), facts).status_code == 302
         doctor.refresh_from_db()
         assert (doctor.last_name, doctor.registration_number) == ("Neu", number)
+        # The admin's own history tells whom by the key, which outlives the name.
+        assert LogEntry.objects.get().object_repr == f"#{doctor.pk}"
 
     def test_changes_an_address(self, client, client_for):
         doctor = DoctorFactory()

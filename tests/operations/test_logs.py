@@ -119,3 +119,18 @@ def test_level_names():
     assert logs.level_number("warning") == logging.WARNING
     with pytest.raises(ImproperlyConfigured, match="LOG_LEVEL"):
         logs.level_number("loud")
+
+
+def test_what_django_refuses_is_named_and_not_quoted():
+    configured = logs.configure(json=True, level="INFO")["handlers"]["console"]["filters"]
+    assert configured == ["without_text"]
+    for name, said in (
+        ("django.security.DisallowedHost", "Invalid HTTP_HOST header: 'jeanne.dupont'."),
+        ("django.security.SuspiciousFileOperation", "/media/../Jeanne Dupont"),
+    ):
+        record = logging.LogRecord(name, logging.ERROR, "", 1, "%s", (said,), None)
+        assert logs.WithoutText().filter(record)
+        assert record.getMessage() == f"refused: {name.rpartition('.')[2]}"
+    record = logging.LogRecord("gunicorn.error", logging.INFO, "", 1, "as it is", (), None)
+    assert logs.WithoutText().filter(record)
+    assert record.getMessage() == "as it is"

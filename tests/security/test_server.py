@@ -6,6 +6,9 @@ Two servers that disagree where a request ends let one sender put words into ano
 
 from __future__ import annotations
 
+import logging
+import runpy
+
 import pytest
 from django.conf import settings
 from gunicorn.app.wsgiapp import WSGIApplication
@@ -84,3 +87,19 @@ def test_no_proxy_is_believed_by_gunicorn_itself(server):
     assert not server.permit_unconventional_http_method
     assert not server.permit_obsolete_folding
     assert server.header_map == "drop"
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("Invalid request from ip=192.0.2.7: Invalid HTTP Version: 'GET /?q=Jeanne'", "192.0.2.7"),
+        ("Invalid request from ip=2001:db8::7: Invalid chunk size: b'Jeanne'", "2001:db8::7"),
+        ("Invalid request from ip=: Invalid Method 'Jeanne: Dupont'", ""),
+    ],
+)
+def test_what_could_not_be_read_is_not_quoted_in_the_log(said, written, monkeypatch, tmp_path):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    kept = runpy.run_path(str(settings.BASE_DIR / "gunicorn.conf.py"))["_WithoutAddress"]()
+    record = logging.LogRecord("gunicorn.error", logging.WARNING, "", 1, said, (), None)
+    assert kept.filter(record)
+    assert record.getMessage() == f"Invalid request from ip={written}"
