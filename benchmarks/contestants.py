@@ -231,6 +231,7 @@ EmailAddress.objects.create(user=doctor, email=doctor.email, verified=True, prim
             "birth_date": "1960-01-01",
             "sex": "F",
             "acquired_on": "2020-01-01",
+            "confirm_mismatch": "true",
         }
         headers = {"Authorization": f"Token {self.token}"}
         upload = headers | {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}

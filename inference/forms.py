@@ -64,6 +64,7 @@ class NewReadingForm(forms.Form):
     checksum = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     start = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
     again = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    confirm_mismatch = forms.BooleanField(required=False)
 
     def __init__(self, *args, doctor, **kwargs):
         super().__init__(*args, **kwargs)
@@ -231,6 +232,4 @@ class ReviewForm(forms.Form):
             self.add_error("label", missing)
         same = data.get("label") == self.analysis.label
         data["verdict"] = Review.Verdict.APPROVED if same else Review.Verdict.CONTESTED
-        if same:
-            data["region"] = None
         return data

@@ -163,6 +163,8 @@ def _locked(analysis: Analysis) -> Analysis:
 
 
 def _check_reason(review: Review) -> None:
+    if review.analysis.certainty == Certainty.UNLIKE and not review.reason:
+        return  # No class is claimed, so there is nothing to contest.
     if review.verdict == Review.Verdict.APPROVED:
         if review.reason:
             raise ReviewReasonUnexpectedError
@@ -170,8 +172,6 @@ def _check_reason(review: Review) -> None:
             raise ReviewRegionUnexpectedError
         return
     if not review.reason:
-        if review.analysis.certainty == Certainty.UNLIKE:
-            return
         raise ReviewReasonMissingError
     if review.reason == Reason.OTHER and not review.comment:
         raise ReviewCommentMissingError

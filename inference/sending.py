@@ -39,6 +39,7 @@ class Outcome:
     error: CodedError | None = None
     acquired_on: dt.date | None = None
     in_archive: bool = False
+    details: tuple[str, ...] = ()
 
     @property
     def is_skipped(self) -> bool:
@@ -62,7 +63,7 @@ class Outcome:
     @property
     def warnings(self) -> list[str]:
         if not self.reading:
-            return []
+            return list(self.details)
         radiograph = self.reading.radiograph
         sentences = [warning_sentence(entry) for entry in warnings_now(radiograph)]
         if self.date_was_kept:
@@ -88,7 +89,8 @@ class Outcome:
     def as_json(self) -> dict:
         named = {"name": self.name, "state": self.state} if self.in_archive else {}
         if self.error:
-            return named | {"error": {"code": self.error.code, "sentence": str(self.error)}}
+            error = {"code": self.error.code, "sentence": str(self.error)}
+            return named | {"error": error, "warnings": self.warnings}
         return named | {
             "url": self.url,
             "result_url": reverse("inference:result", args=[self.reading.radiograph.pk]),
@@ -106,7 +108,8 @@ class Sending:
 
     ``patient`` is ``None`` for a new one, who is kept only together with the first accepted
     file and is then the patient of all that follow. ``again``: the same was sent before, and
-    the answer was lost.
+    the answer was lost. ``confirm_mismatch``: the files are this patient's although they give
+    another birth date, sex or age.
     """
 
     def __init__(
@@ -117,12 +120,14 @@ class Sending:
         patient_form: PatientForm,
         acquired_on: dt.date | None,
         again: bool = False,
+        confirm_mismatch: bool = False,
     ) -> None:
         self.request = request
         self.patient = patient
         self.patient_form = patient_form
         self.acquired_on = acquired_on
         self.again = again
+        self.confirm_mismatch = confirm_mismatch
         self.outcomes: list[Outcome] = []
 
     def take(self, file: BinaryIO, name: str) -> None:
@@ -133,7 +138,7 @@ class Sending:
                 return
             self._submit(file, name)
         except CodedError as error:
-            self.outcomes.append(Outcome(name, error=_bare(error)))
+            self.outcomes.append(_refused(name, error))
 
     def take_upload(self, upload: Upload, *, checksum: int, start: int) -> int | None:
         """Take what has come in piece by piece; of an archive as much as a request should.
@@ -146,7 +151,7 @@ class Sending:
                     return self.take_archive(file, start=start, seconds=REQUEST_SECONDS)
                 self._submit(file, "")
         except CodedError as error:
-            self.outcomes.append(Outcome("", error=_bare(error)))
+            self.outcomes.append(_refused("", error))
         return None
 
     def take_archive(
@@ -165,7 +170,7 @@ class Sending:
                     with archive.unpacked(number) as entry:
                         self._submit(entry, name, in_archive=True)
                 except CodedError as error:
-                    self.outcomes.append(Outcome(name, error=_bare(error), in_archive=True))
+                    self.outcomes.append(_refused(name, error, in_archive=True))
                 if end is not None and time.monotonic() > end and number + 1 < len(archive):
                     return number + 1
         return None
@@ -175,6 +180,7 @@ class Sending:
             "uploaded_by": self.request.user,
             "file": examine(file),
             "acquired_on": self.acquired_on,
+            "confirm_mismatch": self.confirm_mismatch,
             "request": self.request,
         }
         if self.patient:
@@ -205,6 +211,8 @@ class Sending:
         return errors[0].status if errors and len(errors) == len(self.outcomes) else 200
 
 
-def _bare(error: CodedError) -> CodedError:
-    """The same error without its trace, which would keep what was read of every file."""
-    return type(error)(**error.params)
+def _refused(name: str, error: CodedError, *, in_archive: bool = False) -> Outcome:
+    """Keeps the error without its trace, which would keep what was read of every file."""
+    details = tuple(warning_sentence(entry) for entry in getattr(error, "entries", ()))
+    bare = type(error)(**error.params)
+    return Outcome(name, error=bare, in_archive=in_archive, details=details)

@@ -68,7 +68,9 @@ class Reading:
     created: bool
 
 
-def reading_submit(*, patient, uploaded_by, file, acquired_on=None, request=None) -> Reading:
+def reading_submit(
+    *, patient, uploaded_by, file, acquired_on=None, confirm_mismatch=False, request=None
+) -> Reading:
     """Receive one DICOM file and queue its analysis, both or neither.
 
     ``file`` is a seekable file, or what ``radiology.intake.examine`` made of it before a
@@ -84,6 +86,7 @@ def reading_submit(*, patient, uploaded_by, file, acquired_on=None, request=None
         uploaded_by=uploaded_by,
         file=file,
         acquired_on=acquired_on,
+        confirm_mismatch=confirm_mismatch,
         request=request,
     ) as (radiograph, created):
         known = radiograph.analyses.for_reader(uploaded_by).current()

@@ -12,6 +12,7 @@ from patients.forms import PatientForm
 from patients.selectors import patient_find, patient_treated_get, patients_search
 from pneumoniapp.errors import CodedError
 from radiology.dicom.header import peek_header
+from radiology.errors import PatientMismatchError
 from radiology.uploads import PIECE_BYTES
 
 from .errors import FileHeadInvalidError
@@ -49,6 +50,7 @@ def reading_new(request: HttpRequest) -> HttpResponse:
         patient_form=patient_form,
         acquired_on=form.cleaned_data["acquired_on"],
         again=form.cleaned_data["again"],
+        confirm_mismatch=form.cleaned_data["confirm_mismatch"],
     )
     following = None
     try:
@@ -78,7 +80,9 @@ def _answer(request, form, sending: Sending, following: int | None) -> HttpRespo
         return JsonResponse(answer, status=status)
     if len(outcomes) == 1:
         if outcomes[0].error:
-            form.add_error("files" if "files" in form.fields else None, str(outcomes[0].error))
+            field = "files" if "files" in form.fields else None
+            for sentence in (str(outcomes[0].error), *outcomes[0].warnings):
+                form.add_error(field, sentence)
             return _page(request, form, sending.patient_form, status=status)
         return redirect(outcomes[0].url)
     context = {"outcomes": outcomes, "counts": sending.counts, "patient": patient}
@@ -114,6 +118,7 @@ def _page(request, form=None, patient_form=None, status: int = 200) -> HttpRespo
         "is_new": request.POST.get("patient") == NEW_PATIENT or not (found or chosen or words),
         "header_bytes": HEADER_BYTES,
         "piece_bytes": PIECE_BYTES,
+        "confirms": status == PatientMismatchError.status and request.method == "POST",
     }
     return render(request, "readings/new.html", context, status=status)
 

@@ -273,6 +273,18 @@ class SopInstanceUidConflictError(RadiographError):
     )
 
 
+class PatientMismatchError(RadiographError):
+    """``entries`` say in what, as those of ``Radiograph.warnings`` do; they are not logged."""
+
+    code = "patient_mismatch"
+    status = 422
+    sentence = _(
+        "The file gives another birth date, sex or age than the patient has. Make sure that it is "
+        "this patient's, confirm it, and send it again. Nothing was stored."
+    )
+    entries: tuple[dict, ...] = ()
+
+
 class RadiographOfAnotherPatientError(RadiographError):
     code = "radiograph_of_another_patient"
     status = 409

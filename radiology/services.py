@@ -24,13 +24,14 @@ from .errors import (
     AcquiredOnMissingError,
     AcquisitionInFutureError,
     BirthDateAfterAcquisitionError,
+    PatientMismatchError,
     RadiographOfAnotherPatientError,
     SopInstanceUidConflictError,
     StorageUnavailableError,
 )
 from .intake import Incoming, examine
 from .models import Radiograph
-from .warnings import AGE_TOLERANCE, age_in_years
+from .warnings import AGE_TOLERANCE, OF_THE_PATIENT, age_in_years
 
 # A de-identified file up to this size is made in memory, a larger one in a temporary file.
 SPOOL = 8 * 1024 * 1024
@@ -73,6 +74,7 @@ def radiograph_stored(
     uploaded_by,
     file: BinaryIO | Incoming,
     acquired_on: dt.date | None = None,
+    confirm_mismatch: bool = False,
     request: HttpRequest | None = None,
 ) -> Iterator[tuple[Radiograph, bool]]:
     """Store one received DICOM file for ``patient``: (radiograph, whether it is new).
@@ -84,6 +86,8 @@ def radiograph_stored(
     - ``file``: a seekable file, or what ``radiology.intake.examine`` made of it before the
       transaction began.
     - ``acquired_on``: the day of the radiograph; by default the one in its header.
+    - ``confirm_mismatch``: whoever sends it has been told that the header's birth date, sex or
+      age is not the patient's, and says that the file is this patient's all the same.
     - ``request`` only feeds the record of access.
 
     A file whose SOP Instance UID this doctor has already is that radiograph, and nothing is
@@ -93,8 +97,8 @@ def radiograph_stored(
     around it.
 
     Raises the coded errors of ``radiology.errors``: why the file is refused, an impossible
-    date, ``SopInstanceUidConflictError``, ``RadiographOfAnotherPatientError``,
-    ``StorageUnavailableError``.
+    date, ``PatientMismatchError``, ``SopInstanceUidConflictError``,
+    ``RadiographOfAnotherPatientError``, ``StorageUnavailableError``.
     """
     incoming = file if isinstance(file, Incoming) else examine(file)
     radiograph = _existing(patient, incoming)
@@ -102,10 +106,10 @@ def radiograph_stored(
         day = acquired_on or incoming.header.acquired_on
         _check_day(day, patient)
         radiograph = _radiograph(patient, uploaded_by, incoming, day)
-        radiograph.warnings = [
-            *incoming.header.warnings,
-            *disagreements(incoming.header, patient, acquired_on),
-        ]
+        found = disagreements(incoming.header, patient, acquired_on)
+        if not confirm_mismatch:
+            _check_patient(found)
+        radiograph.warnings = [*incoming.header.warnings, *found]
         with files_removed_on_failure():
             _store_file(radiograph, incoming)
             with transaction.atomic():
@@ -168,6 +172,14 @@ def _existing(patient: Patient, incoming: Incoming) -> Radiograph | None:
             raise RadiographOfAnotherPatientError
         return Radiograph.objects.select_related("patient").get(pk=pk)
     return None
+
+
+def _check_patient(entries: list[dict]) -> None:
+    of_the_patient = tuple(entry for entry in entries if entry["code"] in OF_THE_PATIENT)
+    if of_the_patient:
+        error = PatientMismatchError()
+        error.entries = of_the_patient
+        raise error
 
 
 def _check_day(day: dt.date | None, patient: Patient) -> None:

@@ -114,7 +114,9 @@ class RadiographViewSet(ApiViewSet):
         )
 
     @staticmethod
-    def _submit(request: Request, *, file, acquired_on=None, patient=None, **person) -> Reading:
+    def _submit(
+        request: Request, *, file, acquired_on=None, patient=None, confirm_mismatch=False, **person
+    ) -> Reading:
         """Patient, radiograph and analysis, or none of them."""
         incoming = examine(file)
         if patient is None:
@@ -129,6 +131,7 @@ class RadiographViewSet(ApiViewSet):
             "uploaded_by": request.user,
             "file": incoming,
             "acquired_on": acquired_on,
+            "confirm_mismatch": confirm_mismatch,
             "request": request,
         }
         if patient is not None:

@@ -233,6 +233,11 @@ class RadiographUploadSerializer(StrictSerializer):
         required=False,
         help_text="Date of the radiograph, as YYYY-MM-DD; the file's own unless it is given.",
     )
+    confirm_mismatch = serializers.BooleanField(
+        required=False,
+        help_text="Whether the file is this patient's although its birth date, sex or age is "
+        "another (`patient_mismatch`). Let a person decide it.",
+    )
 
     schema_rules = {
         "oneOf": [

@@ -72,6 +72,18 @@ def test_a_full_upload_folder_passes_and_nothing_is_written(api, small_disk):
     assert not Radiograph.objects.exists()
 
 
+def test_a_file_of_somebody_else_needs_a_word(api, doctor):
+    content = dicom_bytes(PatientBirthDate="19500102", PatientSex="M")
+    person = PERSON | {"sex": "F"}
+    assert_problem(send(api, content, **person), 422, "patient_mismatch")
+    assert not Radiograph.objects.exists()
+    assert not Patient.objects.exists()
+    response = send(api, content, **person, confirm_mismatch="true")
+    assert response.status_code == 202
+    codes = {entry["code"] for entry in response.json()["warnings"]}
+    assert codes == {"birth_date_mismatch", "sex_mismatch"}
+
+
 def test_send_for_a_new_patient_and_again_for_the_same(api, doctor):
     assert send(api, **PERSON).status_code == 202
     patient = Patient.objects.get()

@@ -112,12 +112,16 @@ def undecodable(tmp_path) -> Path:
 
 
 def _as_new(content: bytes) -> bytes:
-    """The same radiograph with a new SOP Instance UID: tests share one installation."""
+    """The same radiograph with a new SOP Instance UID, for tests share one installation, and of
+    whichever patient a test makes up."""
     import pydicom
     from pydicom.uid import generate_uid
 
     dataset = pydicom.dcmread(io.BytesIO(content))
     dataset.SOPInstanceUID = generate_uid(prefix=None)
+    for keyword in ("PatientAge", "PatientBirthDate", "PatientSex"):
+        if keyword in dataset:
+            del dataset[keyword]
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     out = io.BytesIO()
     dataset.save_as(out)

@@ -128,6 +128,12 @@ def test_the_header_is_compared_and_never_overwrites(open_browser, tmp_path):
     doctor.shot("mismatch")
     identifier = unique("IPP")
     page.fill("[name=identifier]", identifier)
+    # Somebody has to say that it is the right patient all the same.
+    doctor.expected_status = {422}
+    page.click("#send")
+    expect(page.locator(".file-error")).to_contain_text("another birth date, sex or age")
+    expect(page.locator(".file-warnings")).to_contain_text("2 Mar 1950")
+    page.check("#id_confirm_mismatch")
     page.click("#send")
     page.wait_for_url(re.compile(r"/radiographs/[0-9a-f-]{36}/"))
     doctor.expect_reading()

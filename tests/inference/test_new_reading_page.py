@@ -47,13 +47,13 @@ def test_the_page_offers_recent_patients_and_a_chosen_one(doctor_client, doctor)
     theirs = PatientFactory()
     page = doctor_client.get(NEW).text
     assert page.count('name="patient"') == 6
-    assert "checked" not in page
+    assert " checked" not in page.replace("I have checked", "")
     oldest = patients[0]
     page = doctor_client.get(NEW, {"patient": oldest.pk.hex}).text
-    assert f'value="{oldest.pk}"' in page.split("checked")[0]
+    assert f'value="{oldest.pk}"' in page.split(" checked>")[0]
     for key in (str(theirs.pk), "x"):
         page = doctor_client.get(NEW, {"patient": key}).text
-        assert "checked" not in page
+        assert " checked" not in page.replace("I have checked", "")
         assert theirs.identifier not in page
 
 
@@ -146,6 +146,19 @@ def test_anothers_radiograph_of_my_own_makes_no_new_patient(doctor_client, docto
 def test_a_header_that_disagrees_is_said_and_never_obeyed(doctor_client):
     content = dicom_bytes(PatientSex="M", PatientBirthDate="19600101")
     fields = NEW_PATIENT | {"acquired_on": "2023-05-05"}
+    refused = send(doctor_client, fields, upload(content))
+    assert refused.status_code == 422
+    (result,) = refused.json()["results"]
+    assert result["error"]["code"] == "patient_mismatch"
+    assert len(result["warnings"]) == 2
+    assert "1 Jan 1960" in result["warnings"][0]
+    assert not Patient.objects.exists()
+    assert not Radiograph.objects.exists()
+    page = send(doctor_client, fields, upload(content), json=False).text
+    assert "1 Jan 1960" in page
+    assert "data-confirm-mismatch>" in page, "shown, to be ticked"
+    assert "data-confirm-mismatch hidden>" in doctor_client.get(NEW).text
+    fields["confirm_mismatch"] = "on"
     result = send(doctor_client, fields, upload(content)).json()["results"][0]
     assert len(result["warnings"]) == 3
     patient, radiograph = Patient.objects.get(), Radiograph.objects.get()

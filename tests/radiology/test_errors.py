@@ -26,7 +26,7 @@ def classes() -> list[type]:
 
 
 def test_each_is_registered_under_its_code_with_its_status():
-    assert len(classes()) == 34
+    assert len(classes()) == 35
     for error in classes():
         assert REGISTRY[error.code] is error
         passing = error.code in ("storage_unavailable", "decoding_interrupted")

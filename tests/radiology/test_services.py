@@ -21,6 +21,7 @@ from radiology.errors import (
     BirthDateAfterAcquisitionError,
     FileTooLargeError,
     NotDicomError,
+    PatientMismatchError,
     RadiographOfAnotherPatientError,
     SopInstanceUidConflictError,
     StorageUnavailableError,
@@ -28,6 +29,7 @@ from radiology.errors import (
 from radiology.intake import examine
 from radiology.models import Radiograph
 from radiology.services import files_removed_on_failure, radiograph_stored
+from radiology.warnings import OF_THE_PATIENT
 from tests.accounts.factories import DoctorFactory
 from tests.patients.factories import PatientFactory
 
@@ -301,7 +303,12 @@ def test_dates_that_can_not_be(patient):
     ],
 )
 def test_what_disagrees_is_shown_and_nothing_is_changed(patient, attributes, expected):
-    radiograph, _ = receive(patient, dicom_bytes(**attributes))
+    if any(entry["code"] in OF_THE_PATIENT for entry in expected):
+        with pytest.raises(PatientMismatchError) as refused:
+            receive(patient, dicom_bytes(**attributes))
+        assert not Radiograph.objects.exists()
+        assert not refused.value.params, "no clinical value where it may be logged"
+    radiograph, _ = receive(patient, dicom_bytes(**attributes), confirm_mismatch=True)
     radiograph.refresh_from_db()
     assert radiograph.warnings == expected
     patient.refresh_from_db()

@@ -42,6 +42,18 @@ export const makeFields = (form, texts, entries) => {
     box.replaceChildren(...notes.map(paragraph));
     box.classList.toggle("is-mismatch", notes.length > 0);
     box.hidden = !notes.length;
+    askToConfirm(!choice ? false : isNew
+      ? ["sex", "birth_date"].some((name) => form.elements[name].value
+        && mismatches(known(name), form.elements[name].value).length)
+      : notes.length > 0);
+  };
+
+  // Shown as soon as a file disagrees with the patient; asked for anew when they change.
+  const confirmation = form.querySelector("[data-confirm-mismatch]");
+  const askToConfirm = (asked) => {
+    if (confirmation.hidden && !asked) return;
+    confirmation.hidden = !asked;
+    if (!asked) form.elements.confirm_mismatch.checked = false;
   };
 
   // The server's rule for an age (radiology.services): a year to spare.
@@ -152,8 +164,9 @@ export const makeFields = (form, texts, entries) => {
       .map((name) => [name, form.elements[name].value]));
     const isUndated = entry.header && !entry.header.fields.acquired_on;
     if (form.elements.acquired_on.dataset.prefilled && !isUndated) all.acquired_on = "";
+    if (form.elements.confirm_mismatch.checked) all.confirm_mismatch = "on";
     return { ...all, patient: patient()?.value ?? "" };
   };
 
-  return { patient, useHeaders, setErrors, showErrors, keepPatient, values };
+  return { patient, useHeaders, setErrors, showErrors, keepPatient, values, askToConfirm };
 };

@@ -81,11 +81,11 @@ export class Line {
     const words = { accepted: live ? "" : this.texts.accepted, duplicate: this.texts.known, refused: "" };
     show(this.part("state"), words[state] ?? `${this.texts.skipped} ${error.sentence}`);
     if (state !== "refused") this.part("remove")?.remove();
+    if (warnings) setWarnings(this.element, warnings);
     if (!url) return;
     const link = this.part("link");
     link.href = url;
     link.hidden = false;
-    setWarnings(this.element, warnings);
     if (live) this.live(resultUrl);
   }
 
@@ -118,8 +118,8 @@ export class Line {
         const link = part(line, "link");
         link.href = result.url;
         link.hidden = false;
-        setWarnings(line, result.warnings);
       }
+      setWarnings(line, result.warnings ?? []);
       list.append(line);
     }
   }

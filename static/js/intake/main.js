@@ -213,6 +213,8 @@ const sendAll = async () => {
     return;
   }
   const all = entries.every(({ state }) => DONE.has(state));
+  const refusals = entries.flatMap((entry) => [entry, ...(entry.results ?? [])]);
+  if (refusals.some(({ error }) => error?.code === "patient_mismatch")) fields.askToConfirm(true);
   updateSummary();
   status.textContent = all ? texts.done : texts.someRefused;
   toPatient.hidden = !form.querySelector(".file-link:not([hidden])");
