@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 from django.utils.translation import gettext as _
 
@@ -23,6 +24,8 @@ class Choice:
     radiograph_id: uuid.UUID
     acquired_on: object
     view_position: str
+    received_at: object
+    is_alone: bool = True  # on its day
 
 
 @dataclass(frozen=True)
@@ -139,15 +142,18 @@ def comparison_get(user, patient, left: uuid.UUID, right: uuid.UUID) -> Comparis
 
 def comparison_choices(user, patient, *also: Analysis) -> list[Choice]:
     """The radiographs of ``patient``, the newest first; those of ``also`` in any case."""
-    fields = ("radiograph_id", "radiograph__acquired_on", "radiograph__view_position")
-    rows = patient_readings(user, patient).values_list(*fields)[:CHOICES_LIMIT]
+    fields = tuple(
+        f"radiograph__{name}" for name in ("acquired_on", "view_position", "received_at")
+    )
+    rows = patient_readings(user, patient).values_list("radiograph_id", *fields)[:CHOICES_LIMIT]
     found = {row[0]: Choice(*row) for row in rows}
     for one in also:
         radiograph = one.radiograph
-        found.setdefault(
-            radiograph.pk, Choice(radiograph.pk, radiograph.acquired_on, radiograph.view_position)
-        )
-    return sorted(found.values(), key=_when, reverse=True)
+        facts = radiograph.acquired_on, radiograph.view_position, radiograph.received_at
+        found.setdefault(radiograph.pk, Choice(radiograph.pk, *facts))
+    days = Counter(choice.acquired_on for choice in found.values())
+    choices = [replace(one, is_alone=days[one.acquired_on] == 1) for one in found.values()]
+    return sorted(choices, key=_when, reverse=True)
 
 
 def pair_for(choices: list[Choice], key: uuid.UUID | None) -> tuple[uuid.UUID, uuid.UUID] | None:

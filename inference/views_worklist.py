@@ -32,6 +32,7 @@ from .worklist import (
     worklist_counts,
     worklist_news,
     worklist_page,
+    worklist_scope,
 )
 from .worklist_bulk import (
     EXPORT_LIMIT,
@@ -111,6 +112,8 @@ def approve(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "analysis": reading_get(request.user, analysis.radiograph_id),
         "problem": problem,
         "said": problem or _("Your judgement is recorded."),
+        "counts": worklist_counts(request.user, whose := worklist_scope(request)),
+        "whose": whose,
     }
     return render(request, "worklist/_approved.html", context)
 

@@ -189,6 +189,13 @@ def worklist_address(request: HttpRequest, radiograph_pk=None) -> str:
     return f"{address}#open-{radiograph_pk}" if radiograph_pk else address
 
 
+def worklist_scope(request: HttpRequest) -> str:
+    """Whose worklist this browser showed last."""
+    form = WorklistFilterForm(QueryDict(request.COOKIES.get(PLACE_COOKIE, "")))
+    form.is_valid()
+    return form.scope
+
+
 def place_of(params) -> str:
     """The query string that leads back: the filters and the page, and nothing else."""
     form = WorklistFilterForm(params)

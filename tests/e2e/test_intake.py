@@ -127,3 +127,27 @@ def test_a_folder_that_is_dropped_is_walked(open_browser, tmp_path):
     )
     expect(page.locator(".file-line .file-name")).to_have_text(["a/2", "a/3", "a/b/1", "c/1"])
     expect(page.locator(".file-line[data-state=skipped]")).to_have_count(4)
+
+
+def test_a_confirmation_counts_for_what_was_shown_alone(open_browser, tmp_path):
+    """An archive's files are somebody's that nobody has seen, however the box was ticked before."""
+    doctor = open_browser(language="en")
+    doctor.expected_status = {422}
+    page = doctor.page
+    doctor.log_in()
+    page.goto("/readings/new/")
+    doctor.new_patient(f"IPP-{time.time_ns() % 10**10}", birth_date="1950-03-02")
+    loose, archive = tmp_path / "loose.dcm", tmp_path / "two.zip"
+    loose.write_bytes(dicom_bytes(seed=71, PatientBirthDate="19510101"))
+    other = dicom_bytes(seed=72, PatientBirthDate="19620202")
+    archive.write_bytes(archive_bytes(("other.dcm", other)))
+    page.set_input_files("#id_files", [loose, archive])
+    page.check("#id_confirm_mismatch")
+    page.click("#send")
+    expect(page.locator(".file-line[data-state=accepted]")).to_have_count(1, timeout=20_000)
+    part = page.locator(".file-parts > .file-line")
+    expect(part).to_have_attribute("data-state", "refused")
+    expect(part.locator(".file-warnings")).to_contain_text("1962")
+    doctor.shot("somebody-else")
+    page.click("#send")
+    expect(part).to_have_attribute("data-state", "accepted", timeout=20_000)

@@ -8,6 +8,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.urls import reverse
 
+from inference.comparison import comparison_choices
 from inference.models import Analysis
 from inference.services import review_create
 from operations.models import AccessEvent
@@ -236,3 +237,11 @@ def test_the_reading_leads_to_the_comparison(doctor_client, patient, of_day):
     assert "Compare with the radiograph before" not in doctor_client.get(url).text
     of_day(2)
     assert compare_url(patient, right=only) in doctor_client.get(url).text
+
+
+def test_radiographs_of_one_day_are_told_apart_by_when_they_came(doctor, patient, of_day):
+    for day in (1, 1, 2):
+        of_day(day)
+    choices = comparison_choices(doctor, patient)
+    assert [choice.is_alone for choice in choices] == [True, False, False]
+    assert choices[1].received_at > choices[2].received_at

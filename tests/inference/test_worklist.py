@@ -382,3 +382,19 @@ def test_what_was_read_again_meanwhile_is_not_approved(doctor_client, doctor, ma
 def test_nobody_approves_what_is_anothers(other_doctor_client, made):
     assert other_doctor_client.post(approve_url(made(certain=True))).status_code == 404
     assert not Review.objects.exists()
+
+
+def test_the_counts_follow_a_judgement_from_the_list(doctor_client, doctor):
+    analysis = AnalysisFactory(certain=True, radiograph__patient__owner=doctor)
+    AnalysisFactory(certain=True, radiograph__patient__owner=doctor)
+    page = doctor_client.get(reverse("inference:worklist")).text
+    answer = doctor_client.post(
+        reverse("inference:worklist_approve", args=[analysis.pk]), headers={"hx-request": "true"}
+    ).text
+
+    def waiting(text: str) -> str:
+        counts = text.partition('id="worklist-counts"')[2]
+        return re.search(r'data-status="done".*?<strong>(\d+)', counts, re.DOTALL)[1]
+
+    assert (waiting(page), waiting(answer)) == ("2", "1")
+    assert 'id="worklist-counts" hx-swap-oob="outerHTML"' in answer

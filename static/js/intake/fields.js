@@ -164,7 +164,9 @@ export const makeFields = (form, texts, entries) => {
       .map((name) => [name, form.elements[name].value]));
     const isUndated = entry.header && !entry.header.fields.acquired_on;
     if (form.elements.acquired_on.dataset.prefilled && !isUndated) all.acquired_on = "";
-    if (form.elements.confirm_mismatch.checked) all.confirm_mismatch = "on";
+    // Only for what was shown: of an archive nothing is known before it was sent once.
+    const wasShown = entry.header || entry.disagreed;
+    if (form.elements.confirm_mismatch.checked && wasShown) all.confirm_mismatch = "on";
     return { ...all, patient: patient()?.value ?? "" };
   };
 

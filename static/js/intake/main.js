@@ -8,6 +8,7 @@ import { Transfer, inParallel, isArchive } from "./transfer.js";
 const AT_ONCE = 3;
 // In a folder, files for which nobody has to do anything.
 const PASSED_OVER = new Set(["not_dicom", "dicom_directory"]);
+const MISMATCH = "patient_mismatch";
 const DONE = new Set(["accepted", "duplicate", "skipped"]);
 
 const form = document.getElementById("new-reading");
@@ -213,8 +214,10 @@ const sendAll = async () => {
     return;
   }
   const all = entries.every(({ state }) => DONE.has(state));
-  const refusals = entries.flatMap((entry) => [entry, ...(entry.results ?? [])]);
-  if (refusals.some(({ error }) => error?.code === "patient_mismatch")) fields.askToConfirm(true);
+  for (const entry of entries) {
+    entry.disagreed = [entry, ...(entry.results ?? [])].some(({ error }) => error?.code === MISMATCH);
+  }
+  if (entries.some(({ disagreed }) => disagreed)) fields.askToConfirm(true);
   updateSummary();
   status.textContent = all ? texts.done : texts.someRefused;
   toPatient.hidden = !form.querySelector(".file-link:not([hidden])");

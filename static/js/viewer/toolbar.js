@@ -39,13 +39,17 @@ export function connectToolbar(figure, viewer) {
   presets.addEventListener("change", () => viewer.preset(presets.value));
 
   // --- Buttons ---
+  // What a length is worth stands beside it for as long as it does.
+  const spacingWords = facts.spacing ? {
+    calibrated: words.spacingCalibrated, detector: words.spacingDetector, unsaid: words.spacingUnsaid,
+  }[facts.spacing.kind] : "";
   const measure = () => {
     if (!facts.spacing) {
       say(words.spacingNone);
       return;
     }
     viewer.choose("measure");
-    say({ calibrated: words.spacingCalibrated, detector: words.spacingDetector, unsaid: words.spacingUnsaid }[facts.spacing.kind]);
+    say(spacingWords);
   };
   const fullScreen = () =>
     document.fullscreenElement ? document.exitFullscreen() : figure.requestFullscreen?.();
@@ -149,7 +153,9 @@ export function connectToolbar(figure, viewer) {
   };
   viewer.addEventListener("drawn", stand);
   viewer.addEventListener("tool", press);
-  viewer.addEventListener("measured", ({ detail }) => say(words.measured.replace("{length}", detail)));
+  viewer.addEventListener("measured", ({ detail }) => say(
+    `${words.measured.replace("{length}", detail)} ${spacingWords}`,
+  ));
   const view = [facts.view, { L: words.left, R: words.right }[facts.laterality]].filter(Boolean);
   find("view").textContent = [...view, facts.orientation ? "" : words.sideUnknown].filter(Boolean).join(" · ");
   stand();
