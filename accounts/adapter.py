@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from . import services
 from .access import home_url
 from .models import Doctor
+from .second_factor.selectors import session_used_second_factor
 from .validators import email_normalize, validate_ascii_email
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,12 @@ class AccountAdapter(DefaultAccountAdapter):
         validate_email(email)
         validate_ascii_email(email)
         return email
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials) -> str:
+        """Whoever is in already is counted by the session: a stranger's tries close nobody out."""
+        if request.user.is_authenticated:
+            return f"session:{request.user.pk}:{request.session.session_key}"
+        return super()._get_login_attempts_cache_key(request, **credentials)
 
     def save_user(self, request, user, form, commit=True) -> Doctor:
         data = form.cleaned_data
@@ -99,6 +106,13 @@ class AccountAdapter(DefaultAccountAdapter):
                     "try again in a few minutes."
                 ),
             )
+
+    def get_reauthentication_methods(self, user) -> list[dict]:
+        """The password proves nothing where a second factor exists and was not shown yet."""
+        methods = super().get_reauthentication_methods(user)
+        if len(methods) > 1 and not session_used_second_factor(context.request):
+            methods = [method for method in methods if method["id"] != "reauthenticate"]
+        return methods
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         return home_url(request.user)

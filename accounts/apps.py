@@ -12,6 +12,7 @@ class AccountsConfig(AppConfig):
 
         from . import signals  # noqa: F401
         from .models import RegistrationProof
+        from .passwords import checks  # noqa: F401
         from .practices import programs  # noqa: F401
         from .second_factor import services as second_factor  # noqa: F401
         from .sessions import services as sessions  # noqa: F401

@@ -77,6 +77,15 @@ class ProofTooLargeError(PermanentError):
     sentence = _("The document is larger than %(mebibytes)s MiB.")
 
 
+class DirectoryShrunkError(PermanentError):
+    code = "directory_shrunk"
+    status = 422
+    sentence = _(
+        "This file has %(count)s people, the directory in use %(before)s: it may have been cut "
+        "off. If it is right, import it with --shrink."
+    )
+
+
 class DirectoryFileError(PermanentError):
     code = "directory_file"
     status = 422
@@ -84,6 +93,12 @@ class DirectoryFileError(PermanentError):
         "This file is no directory: it needs a heading with the columns registration_number, "
         "last_name and first_name (or those of the French national extract), and UTF-8 text."
     )
+
+
+class LastAdministratorError(PermanentError):
+    code = "last_administrator"
+    status = 409
+    sentence = _("Nobody else has every right: give them to somebody else first.")
 
 
 class SecondFactorUnreadableError(PermanentError):
@@ -111,9 +126,3 @@ class NotADoctorError(PermanentError):
     code = "not_a_doctor"
     status = 403
     sentence = _("This account has no registration number, so it can't work with patients.")
-
-
-class TooManyTokensError(PermanentError):
-    code = "too_many_tokens"
-    status = 409
-    sentence = _("This account has %(limit)s tokens already. Revoke one that is not used any more.")

@@ -17,6 +17,7 @@ from .practices.models import (
     PracticeMembership,
     Role,
 )
+from .tokens.models import ApiToken
 from .validators import (
     email_normalize,
     name_normalize,
@@ -34,6 +35,7 @@ from .verification.models import (
 )
 
 __all__ = [
+    "ApiToken",
     "DirectoryEdition",
     "DirectoryPerson",
     "Doctor",
@@ -92,6 +94,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
       no password, no page, tokens alone.
     - ``emergency_unseen``: a colleague opened a patient in an emergency, and this doctor, whom
       it concerns, has not noted it yet (``patients.emergency``).
+    - ``emergency_until``: when the last emergency access that this doctor opened is over at the
+      latest; without, no rule and no record asks for any.
     - Counting ``session_generation`` up ends every session of the account at once.
     """
 
@@ -175,6 +179,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     )
     is_service = models.BooleanField(_("service account"), default=False, editable=False)
     emergency_unseen = models.BooleanField(default=False, editable=False)
+    emergency_until = models.DateTimeField(null=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("administrator"), default=False)
     date_joined = models.DateTimeField(_("joined"), default=timezone.now, db_index=True)
@@ -189,6 +194,7 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("doctor")
         verbose_name_plural = _("doctors")
+        permissions = [("export_doctor", _("Can export all data of a doctor"))]
         ordering = ["last_name", "first_name", "pk"]
         indexes = [models.Index(fields=["last_name", "first_name"])]
 

@@ -1,4 +1,4 @@
-"""What may be done to accounts. Tokens have their own module, :mod:`accounts.tokens`."""
+"""What may be done to accounts. Tokens have their own package, :mod:`accounts.tokens`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.urls import reverse
 from django.utils import timezone
-from knox.models import AuthToken
 
 from operations.services import access_record
 
+from .errors import LastAdministratorError
 from .mails import mail_doctor
 from .models import Doctor, VerificationStep
+from .tokens.services import tokens_end
 from .verification.services import term_end
 
 EDITABLE = frozenset(
@@ -32,6 +33,8 @@ EDITABLE = frozenset(
         "is_superuser",
     }
 )
+# Who has all of these may give them to others.
+EVERY_RIGHT = frozenset({"is_superuser", "is_staff", "is_active"})
 
 
 @transaction.atomic
@@ -92,12 +95,17 @@ def doctor_invite(*, doctor: Doctor, by: Doctor, request=None) -> None:
 def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doctor:
     """Correct an account; returns it as it is now.
 
-    Another e-mail address has to be confirmed before the next login. It and closing the
-    account (``is_active=False``) end every session and token. Raises ``ValidationError``.
+    Another e-mail address has to be confirmed before the next login; one's own is only changed
+    when it has been confirmed. It and closing the account (``is_active=False``) end every session
+    and token. Raises ``ValidationError`` and :exc:`LastAdministratorError`.
     """
     if unknown := changes.keys() - EDITABLE:
         raise TypeError(f"not editable: {sorted(unknown)}")
+    if EVERY_RIGHT & changes.keys():
+        # In one order, so that of two who take each other's rights away the later is refused.
+        list(Doctor.objects.select_for_update().filter(is_superuser=True).order_by("pk"))
     doctor = Doctor.objects.select_for_update().get(pk=doctor.pk)
+    last_administrator_check(doctor=doctor, changes=changes)
     old_email = doctor.email
     if changes.get("mail_when_read") and not doctor.mail_when_read:
         changes["mailed_until"] = timezone.now()  # what was sent before is no news
@@ -106,7 +114,12 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
     for name, value in changes.items():
         setattr(doctor, name, value)
     doctor.full_clean()
+    new_email = doctor.email
+    if by.pk == doctor.pk:
+        doctor.email = old_email
     doctor.save(update_fields=list(changes))
+    if doctor.email != new_email:
+        EmailAddress.objects.add_new_email(request, doctor, new_email)
     if doctor.email != old_email:
         EmailAddress.objects.filter(user=doctor).delete()
         EmailAddress.objects.create(user=doctor, email=doctor.email, primary=True, verified=False)
@@ -114,6 +127,17 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
         access_end(doctor)
     access_record(actor=by, action="update", obj=doctor, request=request)
     return doctor
+
+
+def last_administrator_check(*, doctor: Doctor, changes: dict) -> None:
+    """Raise :exc:`LastAdministratorError` where ``changes`` would leave nobody with every right:
+    nobody could give them back, or open the account again."""
+    has = all(getattr(doctor, name) for name in EVERY_RIGHT)
+    if not has or all(changes.get(name, True) for name in EVERY_RIGHT):
+        return
+    others = Doctor.objects.filter(is_superuser=True, is_staff=True, is_active=True)
+    if not others.exclude(pk=doctor.pk).exists():
+        raise LastAdministratorError
 
 
 def doctor_mail_claim(*, doctor: Doctor, until: datetime) -> bool:
@@ -164,4 +188,4 @@ def unconfirmed_delete() -> int:
 def access_end(doctor: Doctor) -> None:
     """End every session and token of an account; the caller records why."""
     Doctor.objects.filter(pk=doctor.pk).update(session_generation=F("session_generation") + 1)
-    AuthToken.objects.filter(user=doctor).delete()
+    tokens_end(doctor)

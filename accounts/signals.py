@@ -1,13 +1,20 @@
 """What follows from the events of signing in and out."""
 
-from allauth.account.signals import email_confirmed, password_reset
+from allauth.account.signals import (
+    email_changed,
+    email_confirmed,
+    password_changed,
+    password_reset,
+    password_set,
+)
 from django.contrib.auth.signals import user_login_failed
 from django.dispatch import receiver
-from knox.models import AuthToken
 
 from operations.audit.refusals import login_failure_record
+from operations.services import access_record
 
 from .models import Doctor
+from .tokens.services import tokens_end
 from .validators import email_normalize
 from .verification.services import doctor_waits
 
@@ -17,10 +24,21 @@ def confirmed_doctor_waits(sender, request, email_address, **kwargs) -> None:
     doctor_waits(doctor=email_address.user, request=request)
 
 
+@receiver([password_changed, password_set])
+def changed_password_is_recorded(sender, request, user, **kwargs) -> None:
+    access_record(actor=user, action="update", obj=user, reason="password_changed", request=request)
+
+
+@receiver(email_changed)
+def changed_address_is_recorded(sender, request, user, **kwargs) -> None:
+    access_record(actor=user, action="update", obj=user, reason="address_changed", request=request)
+
+
 @receiver(password_reset)
 def reset_password_ends_tokens(sender, request, user, **kwargs) -> None:
     """Who had to reset the password may have lost more; sessions end with the password."""
-    AuthToken.objects.filter(user=user).delete()
+    access_record(actor=user, action="update", obj=user, reason="password_reset", request=request)
+    tokens_end(user)
 
 
 @receiver(user_login_failed)

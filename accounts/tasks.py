@@ -2,17 +2,20 @@
 
 from pneumoniapp.tasks import idempotent_task
 
-from . import services, tokens
+from . import services
 from .practices.services import invitation_mail
+from .sessions.services import sessions_purge
+from .tokens.services import expired_delete
 from .verification.proofs import proofs_sweep
 from .verification.services import verifications_expire
 
 
 @idempotent_task(queue="default")
 def purge() -> None:
-    """Delete sign-ups that nobody confirmed and tokens that have ended."""
+    """Delete sign-ups that nobody confirmed, sessions and tokens that have ended."""
     services.unconfirmed_delete()
-    tokens.expired_delete()
+    sessions_purge()
+    expired_delete()
     proofs_sweep()
 
 

@@ -3,6 +3,7 @@ from django.urls import path
 from . import views
 from .practices import views as practices
 from .sessions import views as sessions
+from .tokens import views as tokens
 from .verification import views as verification
 
 app_name = "accounts"
@@ -26,7 +27,12 @@ urlpatterns = [
     path("sessions/end/", sessions.end, name="session_end"),
     path("practice/programs/", practices.program_new, name="program_new"),
     path("practice/programs/<int:pk>/token/", practices.program_token, name="program_token"),
+    path(
+        "practice/programs/<int:pk>/token/<uuid:token>/end/",
+        practices.program_token_end,
+        name="program_token_end",
+    ),
     path("practice/programs/<int:pk>/end/", practices.program_finish, name="program_end"),
-    path("tokens/", views.token_new, name="token_new"),
-    path("tokens/revoke/", views.token_end, name="token_end"),
+    path("tokens/", tokens.tokens, name="tokens"),
+    path("tokens/<uuid:pk>/end/", tokens.token_end, name="token_end"),
 ]

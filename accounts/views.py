@@ -9,20 +9,17 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views import i18n
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
-
-from pneumoniapp.errors import CodedError
+from django.views.decorators.http import require_http_methods
 
 from .evenly import evenly
 from .forms import ProfileForm
 from .models import Doctor
 from .services import doctor_language_set, doctor_update
-from .tokens import HINT_LENGTH, practice_check, token_create, token_revoke, tokens_list
 
 
 class SignupView(allauth.SignupView):
@@ -41,7 +38,7 @@ class SignupView(allauth.SignupView):
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def account(request: HttpRequest) -> HttpResponse:
-    """The doctor's own data, language and tokens."""
+    """The doctor's own data and language."""
     if request.method != "POST":
         return _account_page(request, ProfileForm(instance=_copy(request.user)))
     form = ProfileForm(request.POST, instance=_copy(request.user))
@@ -62,49 +59,7 @@ def _copy(doctor) -> Doctor:
 
 
 def _account_page(request: HttpRequest, form: ProfileForm, status: int = 200) -> HttpResponse:
-    try:
-        practice_check(request.user)
-        may_have_tokens = True
-    except CodedError:
-        may_have_tokens = False
-    context = {
-        "form": form,
-        "may_have_tokens": may_have_tokens,
-        "tokens": [
-            {
-                "digest": token.digest,
-                "hint": token.token_key[:HINT_LENGTH],
-                "created": token.created,
-                "expiry": token.expiry,
-            }
-            for token in (tokens_list(request.user) if may_have_tokens else [])
-        ],
-    }
-    return render(request, "accounts/account.html", context, status=status)
-
-
-@never_cache
-@login_required
-@require_POST
-def token_new(request: HttpRequest) -> HttpResponse:
-    """A new token, shown on this page and never again (so there is no redirect to it)."""
-    try:
-        token, text = token_create(doctor=request.user, request=request)
-    except CodedError as error:
-        messages.error(request, str(error))
-        return redirect("accounts:account")
-    context = {"text": text, "expiry": token.expiry}
-    return render(request, "accounts/token.html", context, status=201)
-
-
-@login_required
-@require_POST
-def token_end(request: HttpRequest) -> HttpResponse:
-    """Revoke the token whose digest the form carries."""
-    token = get_object_or_404(tokens_list(request.user), digest=request.POST.get("token", ""))
-    token_revoke(token=token, by=request.user, request=request)
-    messages.success(request, _("The token has been revoked."))
-    return redirect("accounts:account")
+    return render(request, "accounts/account.html", {"form": form}, status=status)
 
 
 def language_set(request: HttpRequest) -> HttpResponse:

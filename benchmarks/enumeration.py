@@ -36,7 +36,7 @@ from django.test.utils import setup_test_environment  # noqa: E402
 from django.urls import reverse  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
-from accounts.tokens import token_create  # noqa: E402
+from accounts.tokens.services import token_create  # noqa: E402
 from tests.accounts.factories import PASSWORD, DoctorFactory, rpps  # noqa: E402
 from tests.inference.factories import AnalysisFactory  # noqa: E402
 from tests.patients.factories import PatientFactory  # noqa: E402
@@ -56,7 +56,8 @@ def questions() -> dict[str, tuple[Callable, Callable]]:
     page.post(reverse("account_login"), {"login": doctor.email, "password": PASSWORD})
     page.post(reverse("account_reauthenticate"), {"password": PASSWORD})
     program = APIClient()
-    program.credentials(HTTP_AUTHORIZATION=f"Token {token_create(doctor=doctor)[1]}")
+    _row, text = token_create(owner=doctor, name="Benchmark", scopes=["read"])
+    program.credentials(HTTP_AUTHORIZATION=f"Token {text}")
 
     def nobody() -> str:
         return f"{uuid.uuid4().hex[:12]}@example.org"

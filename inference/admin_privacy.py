@@ -1,27 +1,64 @@
-"""Patients' rights in the admin: exports, and decisions about erasures."""
+"""The rights of patients and doctors in the admin: exports, and decisions about erasures."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from operations.readonly_admin import PatientDataAdmin
+from accounts.admin import DoctorAdmin
+from accounts.models import Doctor
+from operations.readonly_admin import CappedPaginator, PatientDataAdmin
+from operations.services import list_read_record
 from patients.admin import PatientAdmin
 from patients.models import Erasure, Patient
+from patients.retention import retention_end_at, retention_over
 from pneumoniapp.errors import CodedError
 from pneumoniapp.reauthentication import reauthenticated
 
+from .privacy.doctor_export import doctor_export
 from .privacy.erasure import erasure_decide, erasure_refuse, erasure_request
 from .privacy.export import patient_export
 from .views_privacy import zip_answer
 
+admin.site.unregister(Doctor)
 admin.site.unregister(Patient)
+
+
+@admin.register(Doctor)
+class DoctorRightsAdmin(DoctorAdmin):
+    """A doctor's page with the export."""
+
+    def get_urls(self):
+        view = self.admin_site.admin_view(self.export)
+        return [
+            path("<int:pk>/export/", view, name="accounts_doctor_export"),
+            *super().get_urls(),
+        ]
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        may = {"may_export": request.user.has_perm("accounts.export_doctor")}
+        return super().change_view(request, object_id, form_url, may | (extra_context or {}))
+
+    def export(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """All that is known of a doctor, for one who asked for it otherwise than by the pages."""
+        if not request.user.has_perm("accounts.export_doctor"):
+            raise PermissionDenied
+        return _export_doctor(request, get_object_or_404(self.get_queryset(request), pk=pk))
+
+
+@require_POST
+@reauthenticated
+def _export_doctor(request: HttpRequest, doctor: Doctor) -> HttpResponse:
+    pieces = doctor_export(doctor=doctor, by=request.user, request=request)
+    return zip_answer(pieces, f"account-{doctor.pk}.zip")
 
 
 @admin.register(Patient)
@@ -29,12 +66,14 @@ class PatientRightsAdmin(PatientAdmin):
     """A patient's page with the export and the way to an erasure."""
 
     change_form_template = "admin/patients/patient/change_form.html"
+    change_list_template = "admin/patients/patient/change_list.html"
 
     def get_urls(self):
         view = self.admin_site.admin_view
         return [
             path("<uuid:pk>/export/", view(self.export), name="patients_patient_export"),
             path("<uuid:pk>/erase/", view(self.erase), name="patients_patient_erase"),
+            path("retention/", view(self.retention), name="patients_patient_retention"),
             *super().get_urls(),
         ]
 
@@ -52,6 +91,27 @@ class PatientRightsAdmin(PatientAdmin):
     def erase(self, request: HttpRequest, pk) -> HttpResponse:
         """An erasure that the administrator then decides about."""
         return _erase(request, self._patient(request, pk, "patients.change_erasure"))
+
+    def retention(self, request: HttpRequest) -> HttpResponse:
+        """Whom ``manage.py retention`` would erase now, by keys; nothing is changed here."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = retention_over(self.get_queryset(request)).order_by("pk")
+        page = CappedPaginator(found, self.list_per_page).get_page(request.GET.get("p"))
+        list_read_record(
+            object_type=self.opts.label_lower, request=request, count=len(page.object_list)
+        )
+        context = self.admin_site.each_context(request) | {
+            "title": _("Past the term of retention"),
+            "opts": self.opts,
+            "page": page,
+            "rows": [(patient, retention_end_at(patient)) for patient in page.object_list],
+            "is_capped": page.paginator.count == page.paginator.MOST,
+            "years": settings.RETENTION_YEARS,
+            "age": settings.RETENTION_AGE,
+            "is_automatic": settings.RETENTION_AUTOMATIC,
+        }
+        return TemplateResponse(request, "admin/patients/patient/retention.html", context)
 
     def _patient(self, request: HttpRequest, pk, permission: str) -> Patient:
         if not request.user.has_perm(permission):

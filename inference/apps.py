@@ -8,11 +8,13 @@ class InferenceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from accounts.practices.services import practice_closed
         from operations import metrics, storage
         from operations.backup import tombstones
         from operations.health import register
 
         from . import health, telemetry
+        from .handover import patients_hand_over
         from .models import Analysis
 
         register("queue", health.queue)
@@ -20,6 +22,7 @@ class InferenceConfig(AppConfig):
         metrics.register(telemetry.readings)
         storage.register("analyses", Analysis, "map")
         tombstones.after_restore(_erase_again)
+        practice_closed.connect(patients_hand_over, dispatch_uid="patients_hand_over")
 
 
 def _erase_again() -> int:

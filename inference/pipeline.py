@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
+import numpy as np
 from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.base import ContentFile
 
@@ -46,12 +47,14 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Reading:
-    """``map`` and ``preview`` are the names of the saved files; ``timings`` in milliseconds."""
+    """``map`` and ``preview`` are the names of the saved files; ``timings`` in milliseconds;
+    ``rendered`` is the image, uint8 (H, W)."""
 
     prediction: Prediction
     map: str
     preview: str
     timings: dict[str, float]
+    rendered: np.ndarray
 
 
 @contextmanager
@@ -99,4 +102,4 @@ def read_radiograph(analysis: Analysis, engine: Engine) -> Reading:
     timings["input"] = round(parts["input"], 2)
     timings["network"] = round(parts["network"], 2)
     timings["map"] = round(parts["activation"] + timings.pop("picture"), 2)
-    return Reading(prediction, analysis.map.name, radiograph.preview.name, timings)
+    return Reading(prediction, analysis.map.name, radiograph.preview.name, timings, rendered)

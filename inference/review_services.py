@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from operations.services import access_record
 from patients.models import Patient
+from patients.treating import treatment_hold
 
 from .agreement import agreement_of
 from .errors import (
@@ -58,6 +59,7 @@ def review_create(
     and comment (:mod:`inference.errors`) or ``ValidationError``.
     """
     with transaction.atomic():
+        _hold(analysis, doctor)
         analysis = _locked(analysis)
         if is_withheld(analysis, doctor):
             raise ReadingWithheldError
@@ -95,6 +97,7 @@ def review_before_reading(
     withheld, or ``ValidationError``.
     """
     with transaction.atomic():
+        _hold(analysis, doctor)
         analysis = _locked(analysis)
         if not is_withheld(analysis, doctor):
             raise ReadingShownError
@@ -147,6 +150,13 @@ def unseen_by(analysis: Analysis, doctor) -> bool:
     readings = Analysis.objects.filter(radiograph=analysis.radiograph_id)
     seen = Q(finished_at__lt=doctor.read_first_since, status=Analysis.Status.DONE)
     return not readings.filter(seen | Q(reviews__doctor=doctor)).exists()
+
+
+def _hold(analysis: Analysis, doctor) -> None:
+    """``doctor`` treats the patient still, see ``treatment_hold``."""
+    treatment_hold(
+        user=doctor, owner_id=analysis.owner_id, patient=lambda: analysis.radiograph.patient
+    )
 
 
 def _locked(analysis: Analysis) -> Analysis:

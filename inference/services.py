@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -21,10 +22,12 @@ from django.db.models import F, Q, Subquery
 from django.utils import timezone
 
 from operations.services import access_record
+from patients.treating import treatment_hold
 from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
 from pneumoniapp.tasks import QUEUES
 from radiology.models import Radiograph
 from radiology.services import radiograph_stored
+from radiology.text_checks import text_record
 
 from .errors import (
     AnalysisInProgressError,
@@ -36,6 +39,9 @@ from .errors import (
 from .model_services import model_promote, model_register, model_rollback
 from .models import Analysis, ModelVersion
 from .review_services import review_before_reading, review_create, review_decide
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "Reading",
@@ -103,6 +109,7 @@ def analysis_request(*, radiograph: Radiograph, requested_by, request=None) -> A
     while the current one is not finished.
     """
     with transaction.atomic():
+        _hold(radiograph, requested_by)
         Radiograph.objects.select_for_update().get(pk=radiograph.pk)
         current = radiograph.analyses.current().first()
         if current is not None:
@@ -112,6 +119,11 @@ def analysis_request(*, radiograph: Radiograph, requested_by, request=None) -> A
         analysis = _analysis_create(radiograph, requested_by)
         access_record(actor=requested_by, action="create", obj=analysis, request=request)
     return analysis
+
+
+def _hold(radiograph: Radiograph, user) -> None:
+    """``user`` treats the patient still, see ``treatment_hold``."""
+    treatment_hold(user=user, owner_id=radiograph.owner_id, patient=lambda: radiograph.patient)
 
 
 def _analysis_create(radiograph: Radiograph, requested_by) -> Analysis:
@@ -134,6 +146,8 @@ def analysis_requeue(*, analysis: Analysis, requested_by, request=None) -> Analy
     """
     now = timezone.now()
     with transaction.atomic():
+        if requested_by:
+            _hold(analysis.radiograph, requested_by)
         updated = Analysis.objects.filter(
             pk=analysis.pk, status=Status.FAILED, is_current=True
         ).update(
@@ -228,7 +242,14 @@ def _claim(analysis_id, delivery_id: str, redelivered: bool) -> Analysis | None:
     production = ModelVersion.objects.filter(in_production=True).values("pk")[:1]
     analysis = (
         Analysis.objects.select_related("radiograph")
-        .only("claimed_by", "attempts", "map", "radiograph__file", "radiograph__preview")
+        .only(
+            "claimed_by",
+            "attempts",
+            "map",
+            "radiograph__file",
+            "radiograph__preview",
+            "radiograph__text_state",
+        )
         .annotate(production_id=Subquery(production))
         .get(pk=analysis_id)
     )
@@ -278,8 +299,20 @@ def _read(analysis: Analysis) -> bool:
     if not finished:
         log.warning("analysis_claim_lost")
         return False
+    if analysis.radiograph.text_state == Radiograph.TextState.NOT_SEARCHED:
+        _search_text(analysis.radiograph, reading.rendered)
     log.info("analysis_done", model=str(analysis.model_version_id), timings=reading.timings)
     return True
+
+
+def _search_text(radiograph: Radiograph, image: np.ndarray) -> None:
+    """Look for burned-in text; the reading stands already, whatever happens here."""
+    from radiology.burned_in import regions_of
+
+    try:
+        text_record(radiograph=radiograph, regions=regions_of(image))
+    except Exception:
+        log.exception("text_search_failed", radiograph_id=str(radiograph.pk))
 
 
 def _fail(analysis: Analysis, error: CodedError) -> bool:

@@ -38,6 +38,7 @@ urlpatterns = [
     path("radiographs/<uuid:pk>/read-again/", views_history.read_again, name="read_again"),
     path("radiographs/<uuid:pk>/report.pdf", views_report.reading_report_pdf, name="report"),
     path("patients/<uuid:pk>/report.pdf", views_report.patient_report_pdf, name="patient_report"),
+    path("account/export/", views_privacy.account_export_zip, name="account_export"),
     path("patients/<uuid:pk>/export/", views_privacy.patient_export_zip, name="patient_export"),
     path("patients/<uuid:pk>/erasure/", views_privacy.patient_erasure, name="patient_erasure"),
     path("second-readings/", views_second.second_reading_list, name="second_readings"),

@@ -1,4 +1,4 @@
-"""A patient's data, given out and erased, for the doctor whose patient it is."""
+"""Patients' data given out and erased, for their doctor; and a doctor's own data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -20,8 +21,18 @@ from patients.retention import retention_end_of
 from patients.selectors import patient_answered_get, patient_treated_get
 from pneumoniapp.reauthentication import reauthenticated
 
+from .privacy.doctor_export import doctor_export
 from .privacy.erasure import erasure_request
 from .privacy.export import patient_export
+
+
+@require_POST
+@login_required
+@reauthenticated
+def account_export_zip(request: HttpRequest) -> HttpResponse:
+    """All that is known of whoever asks, whatever they may do here, as a ZIP archive."""
+    pieces = doctor_export(doctor=request.user, by=request.user, request=request)
+    return zip_answer(pieces, "account.zip")
 
 
 @require_POST

@@ -14,6 +14,7 @@ from .sources_reviews import KIND, pseudonym, usable_radiographs
 
 NO_CONSENT = "no_consent"
 NOT_KNOWN = "not_known"
+BURNED_IN_TEXT = "burned_in_text"
 
 
 def images_to_drop(folder: Path) -> Iterator[tuple[dict, str]]:
@@ -21,6 +22,7 @@ def images_to_drop(folder: Path) -> Iterator[tuple[dict, str]]:
 
     ``no_consent``: the patient's consent is withdrawn, or not given any more. ``not_known``:
     the radiograph is gone (the patient was erased), or was named under another secret key.
+    ``burned_in_text``: it may carry text that names the patient, which was not known then.
     Raises :class:`DatasetDamagedError` and :class:`DatasetSourceError`.
     """
     try:
@@ -30,9 +32,12 @@ def images_to_drop(folder: Path) -> Iterator[tuple[dict, str]]:
     if source != KIND:
         raise DatasetSourceError
     usable, known = _names(usable_radiographs()), _names(Radiograph.objects.all())
+    with_text = _names(Radiograph.objects.exclude(text_state__in=Radiograph.TEXT_FREE))
     for row in read_rows(folder / "index.csv", required=("image_id", "file")):
         if row["image_id"] not in usable:
             yield row, NO_CONSENT if row["image_id"] in known else NOT_KNOWN
+        elif row["image_id"] in with_text:
+            yield row, BURNED_IN_TEXT
 
 
 def _names(radiographs) -> set[str]:

@@ -33,7 +33,8 @@ CONSENT = (
 PSEUDONYMS = (
     "Patients, images and doctors are named by a hash under this installation's secret key; "
     "there are no dates, and ages above 90 are written as 90. The pixels are those of the "
-    "radiographs: text burned into them is looked for in the header alone."
+    "radiographs: those that declare or seem to carry text are left out, unless an administrator "
+    "has looked and found no identifying text. Not all text is found."
 )
 OLDEST_SHOWN = 90
 BATCH = 500
@@ -63,7 +64,8 @@ def reviews_source() -> Source:
       they can't be in two splits.
     - What a doctor marked on an image of an opacity is a box of it.
     - Left out and counted: ``no_consent`` (:func:`usable_radiographs`), ``doctors_disagree``,
-      ``burned_in_annotation``.
+      ``burned_in_annotation`` (the header declares text), ``text_not_searched`` and
+      ``burned_in_text`` (the image may carry text, and no administrator has found it harmless).
 
     The reading is recorded as an access of the system, with its counts.
     """
@@ -105,6 +107,10 @@ def reviews_source() -> Source:
             source.dropped["doctors_disagree"] += 1
         elif any(_has_text(each) for each in same):
             source.dropped["burned_in_annotation"] += 1
+        elif any(each.text_state == Radiograph.TextState.NOT_SEARCHED for each in same):
+            source.dropped["text_not_searched"] += 1
+        elif any(each.text_state not in Radiograph.TEXT_FREE for each in same):
+            source.dropped["burned_in_text"] += 1
         else:
             case = _case(same[0], labels.pop(), people.name(same[0].patient_id))
             source.cases.append(case)

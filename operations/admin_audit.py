@@ -23,7 +23,7 @@ from pneumoniapp.reauthentication import reauthentication_check
 from .admin_search import unseal
 from .audit import search
 from .audit.exporting import event_lines
-from .audit.wording import object_text, reason_text
+from .audit.wording import object_text, reason_page, reason_text
 from .models import AccessEvent, AuditCheck
 from .readonly_admin import ReadOnlyAdmin, RecordedAdmin
 from .services import access_record
@@ -44,10 +44,14 @@ class ObjectTypeFilter(admin.SimpleListFilter):
             "inference.analysis",
             "inference.review",
             "accounts.doctor",
-            "knox.authtoken",
+            "accounts.apitoken",
             "inference.modelversion",
             "operations.backup",
+            "operations.restore",
+            "operations.filekey",
             "operations.accessevent",
+            "patients.emergencyaccess",
+            "accounts.session",
             "refusal.login",
             "refusal.401",
             "refusal.403",
@@ -174,7 +178,8 @@ class AccessEventAdmin(RecordedAdmin):
     list_filter = [WhoseAndWhenFilter, "action", "channel", ReasonFilter, ObjectTypeFilter]
     search_fields = ["request_id"]  # Any makes the field appear; see get_search_results.
     search_help_text = _(
-        "E-mail address of the actor, or the key of a patient, an object or a request, exactly."
+        "E-mail address of the actor, or the key of a patient, an object, a request or a reason, "
+        "exactly."
     )
     list_select_related = ["actor"]
     sortable_by = ()
@@ -200,7 +205,10 @@ class AccessEventAdmin(RecordedAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, event: AccessEvent) -> str:
-        return reason_text(event.reason) or "–"
+        """In words; the row that holds what somebody wrote is a click away."""
+        text = reason_text(event.reason) or "–"
+        page, key = reason_page(event.reason)
+        return format_html('<a href="{}">{}</a>', reverse(page, args=[key]), text) if page else text
 
     def get_search_results(self, request, queryset, search_term):
         if not search_term.strip():

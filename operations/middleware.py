@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 import uuid
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.core.exceptions import ObjectDoesNotExist, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django_structlog.middlewares import RequestMiddleware
 
-from pneumoniapp.errors import RetriableError
+from pneumoniapp.errors import CodedError, RetriableError
+
+log = structlog.get_logger(__name__)
 
 # What a proxy says about the client; believed only from a trusted one.
 FORWARDED = ("HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT")
@@ -45,11 +48,14 @@ class TrustedProxyMiddleware:
         meta = request.META
         request.by_proxy = any(header in meta for header in BY_PROXY)
         hops = meta.pop("HTTP_X_FORWARDED_FOR", "").split(",")
-        if _trusted(meta.get("REMOTE_ADDR", "")):
+        # Whether ``REMOTE_ADDR`` is a client's, not that of a proxy that did not say whose.
+        request.client_known = not _trusted(meta.get("REMOTE_ADDR", ""))
+        if not request.client_known:
             for hop in reversed(hops):
-                address = _address(hop.strip())
+                address = _hop_address(hop.strip())
                 if address is None:
                     break
+                request.client_known = True
                 meta["REMOTE_ADDR"] = str(address)
                 if not _trusted(str(address)):
                     break
@@ -65,6 +71,13 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _hop_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """As proxies write it: alone, with a port, or in brackets (RFC 7239, section 6)."""
+    if match := re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([\d.]+):\d+", text):
+        text = match[1] or match[2]
+    return _address(text)
 
 
 def _trusted(text: str) -> bool:
@@ -108,8 +121,9 @@ class RequestLogMiddleware(RequestMiddleware):
 class PassingFaultMiddleware:
     """A passing fault that leaves a page's view (a storage that fails) is a 503 that says so.
 
-    A value beyond what there can be that no form refused is a 400. The API answers its own
-    faults; below ``/api/`` nothing arrives here.
+    A value beyond what there can be that no form refused is a 400, and a row that went between
+    two looks at it is not found. The API answers its own faults; below ``/api/`` nothing
+    arrives here.
     """
 
     def __init__(self, get_response):
@@ -121,10 +135,14 @@ class PassingFaultMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OverflowError) and str(error).endswith(TOO_LARGE):
             raise SuspiciousOperation("a number or a day that is too large") from error
-        if not isinstance(error, RetriableError):
+        if isinstance(error, ObjectDoesNotExist):
+            log.warning("row_gone", exc_info=error)
+            raise Http404 from error
+        if not isinstance(error, CodedError) or error.status != 503:
             return None
         response = render(request, "errors/503.html", {"error": error}, status=error.status)
-        response.headers["Retry-After"] = str(error.retry_after)
+        if isinstance(error, RetriableError):
+            response.headers["Retry-After"] = str(error.retry_after)
         return response
 
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from .audit.context import channel_of, current_request
+from .audit.reasons import reason_of
 from .models import AccessEvent, Heartbeat
 
 # One doctor who looks at one object again within this many seconds is recorded once.
@@ -45,13 +46,15 @@ def access_record(
     - ``channel``: the door, see ``AccessEvent.Channel``. Whoever sends an image says
       ``"media"``, whoever sends a file to be kept ``"export"``; the rest is known.
     - ``reason``: why, as a code (``"adjudication"``), or a code and the key of the row that
-      holds what somebody wrote (``"break_glass:<uuid>"``). Never a text that was typed.
+      holds what somebody wrote (``"break_glass:<uuid>"``). Never a text that was typed. A
+      look without one gets that of what alone allowed it (``operations.audit.reasons``).
     - ``request``: gives the route's name (never its address), the client's address and
       the request id; by default the request that is being answered.
 
     The same read by the same actor within five minutes is recorded once: images count as
-    the page that shows them, an export never as a look. Writes, and reads for a ``reason``,
-    always are. Raises ``ValidationError`` when a value is none that is described here.
+    the page that shows them, an export never as a look. Writes, and reads for a ``reason``
+    that was given, always are. Raises ``ValidationError`` when a value is none that is
+    described here.
     """
     if obj is not None:
         object_type, object_id = obj._meta.label_lower, obj.pk
@@ -67,7 +70,10 @@ def access_record(
         reason=reason,
         request=request,
     )
-    if not _counts_once(event):
+    once = _counts_once(event)
+    if event.action == AccessEvent.Action.READ and not event.reason:
+        event.reason = reason_of(event.actor, event.patient)
+    if not once:
         event.save(force_insert=True)
         return
     key = _repetition(event, request)
@@ -80,8 +86,11 @@ def access_record(
         raise
 
 
-def list_read_record(*, object_type: str, request: HttpRequest, count: int | None = None) -> None:
-    """Record that whoever sends ``request`` looked at a list of ``count`` such objects.
+def list_read_record(
+    *, object_type: str, request: HttpRequest, count: int | None = None, patient: object = ""
+) -> None:
+    """Record that whoever sends ``request`` looked at a list of ``count`` such objects, maybe
+    all of one ``patient``.
 
     One event for what one address shows; another page of the list is another event.
     """
@@ -90,6 +99,7 @@ def list_read_record(*, object_type: str, request: HttpRequest, count: int | Non
         action=AccessEvent.Action.READ,
         object_type=object_type,
         object_id="list",
+        patient=patient,
         count=count,
         request=request,
     )
@@ -159,6 +169,8 @@ def _repetition(event: AccessEvent, request: HttpRequest | None) -> str:
     """What two looks have in common that count as one."""
     door = "export" if event.channel == AccessEvent.Channel.EXPORT else "look"
     key = f"access:{event.actor_id}:{door}:{event.object_type}:{event.object_id}"
+    if event.action == AccessEvent.Action.READ and event.reason:
+        key = f"{key}:{event.reason}"
     if event.action == AccessEvent.Action.REFUSED:
         return f"{key}:{event.address}:{event.route}"
     if event.object_id != "list" or not request:

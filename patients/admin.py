@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from django.contrib import admin
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
+from operations.admin_search import seal
 from operations.readonly_admin import PatientDataAdmin
 
 from .models import EmergencyAccess, Patient
@@ -55,4 +60,11 @@ class EmergencyAccessAdmin(PatientDataAdmin):
         "closed_at",
         "closed_by",
         "seen_at",
+        "looks",
     )
+
+    @admin.display(description=_("what was looked at"))
+    def looks(self, emergency: EmergencyAccess) -> str:
+        address = reverse("admin:operations_accessevent_changelist")
+        query = urlencode({"q": seal(emergency.reason)})
+        return format_html('<a href="{}?{}">{}</a>', address, query, _("Events of this access"))

@@ -9,9 +9,11 @@ class PatientsConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts.practices.services import membership_ended
+        from operations.audit.reasons import reason_register
 
-        from .emergency import emergencies_end
+        from .emergency import emergencies_end, emergency_reason
         from .sharing import patients_unshare
 
+        reason_register("break_glass", emergency_reason)
         membership_ended.connect(patients_unshare, dispatch_uid="patients_unshare")
         membership_ended.connect(emergencies_end, dispatch_uid="emergencies_end")

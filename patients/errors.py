@@ -20,6 +20,14 @@ class PatientConflictError(PermanentError):
     )
 
 
+class PatientErasedError(PermanentError):
+    """Between the look at the patient and the writing, somebody erased them."""
+
+    code = "patient_erased"
+    status = 404
+    sentence = _("This patient has been erased meanwhile. Nothing was stored.")
+
+
 class BirthDateInFutureError(PermanentError):
     code = "birth_date_in_future"
     sentence = _("A birth date can't be in the future.")
@@ -55,6 +63,24 @@ class ErasureReasonError(PermanentError):
     sentence = _("Say why.")
 
 
+class IdentifierOfOwnerError(PermanentError):
+    code = "identifier_of_owner"
+    status = 403
+    sentence = _("Only the patient's own doctor changes the identifier: it is of their records.")
+
+
+class PracticePatientsError(PermanentError):
+    """Raised where the last member of a practice would leave."""
+
+    code = "practice_patients"
+    status = 409
+    sentence = _(
+        "The practice's programs have recorded patients or radiographs that you have too, under "
+        "the same identifiers: they can't become yours as they are. Compare them, and have one of "
+        "each erased before you leave."
+    )
+
+
 class NoPracticeError(PermanentError):
     code = "no_practice"
     status = 409
@@ -76,3 +102,11 @@ class EmergencyTriesError(PermanentError):
     code = "emergency_tries"
     status = 429
     sentence = _("Too many tries. Wait an hour, or call the patient's doctor.")
+
+
+class TreatmentEndedError(PermanentError):
+    """The practice, the role or the sharing ended while the request was on its way."""
+
+    code = "treatment_ended"
+    status = 404
+    sentence = _("This patient is no longer open to you: nothing was changed.")

@@ -13,6 +13,7 @@ from .services import patient_create, patient_get_or_create, patient_update
 
 DATE_FORMATS = ["%Y-%m-%d", "%d/%m/%Y"]
 FIELD_OF_ERROR = {
+    "identifier_of_owner": "identifier",
     "patient_exists": "identifier",
     "birth_date_after_radiograph": "birth_date",
     "birth_date_in_future": "birth_date",

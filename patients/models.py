@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Practice
@@ -29,8 +30,12 @@ def treated_with(user, path: str = "") -> models.Q:
 
 
 def opened_to(user, path: str = "") -> models.Q:
-    """Patients to whom ``user`` has emergency access now. Not for lists: no index carries it."""
-    if not user.practice_id:
+    """Patients to whom ``user`` has emergency access now. Not for lists: no index carries it.
+
+    Asks the database only for who has opened something, as their own row says: so whatever is
+    seen by it is also recorded with it (``patients.emergency.emergency_reason``).
+    """
+    if not user.practice_id or not user.emergency_until or user.emergency_until < timezone.now():
         return models.Q(pk__in=[])
     opened = EmergencyAccess.objects.open_to(user).order_by().values("patient")
     return models.Q(**{f"{path}pk__in": opened})

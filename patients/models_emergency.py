@@ -99,5 +99,10 @@ class EmergencyAccess(models.Model):
         return self.patient_id
 
     @property
+    def reason(self) -> str:
+        """What events say of it."""
+        return f"break_glass:{self.pk}"
+
+    @property
     def is_open(self) -> bool:
         return self.closed_at is None and self.ends_at > timezone.now()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 
 from django.conf import settings
-from django.db.models import Max, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from .models import Patient
 
@@ -22,15 +23,40 @@ def retention_end(*, birth_date: dt.date, last: dt.date) -> dt.date:
 
 
 def retention_end_of(patient: Patient) -> dt.date:
-    return next(with_retention(Patient.objects.filter(pk=patient.pk)))[1]
+    rows = Patient.objects.filter(pk=patient.pk)
+    return retention_end_at(rows.annotate(last_on=Max("radiographs__acquired_on")).get())
 
 
-def with_retention(patients: QuerySet[Patient]):
-    """Each of ``patients`` with the end of the term, in the order of their keys."""
-    rows = patients.order_by("pk").annotate(last_on=Max("radiographs__acquired_on"))
-    for patient in rows.iterator(chunk_size=1000):
-        last = patient.last_on or patient.created_at.date()
-        yield patient, retention_end(birth_date=patient.birth_date, last=last)
+def retention_end_at(patient: Patient) -> dt.date:
+    """The same of a row with ``last_on``, the day of the last radiograph."""
+    last = patient.last_on or timezone.localdate(patient.created_at)
+    return retention_end(birth_date=patient.birth_date, last=last)
+
+
+def retention_over(patients: QuerySet[Patient]) -> QuerySet[Patient]:
+    """Those whose term was over yesterday, with ``last_on`` and the number of ``radiographs_kept``.
+
+    The database finds them, by the same days as :func:`retention_end`.
+    """
+    today = timezone.localdate()
+    if max(settings.RETENTION_YEARS, settings.RETENTION_AGE) >= today.year:
+        return patients.none()
+    since = _first_day_that_lasts(today, settings.RETENTION_YEARS)
+    radiographs = Patient.radiographs.rel.related_model._base_manager.filter(patient=OuterRef("pk"))
+    midnight = timezone.make_aware(dt.datetime.combine(since, dt.time()))
+    return (
+        patients.filter(birth_date__lt=_first_day_that_lasts(today, settings.RETENTION_AGE))
+        .exclude(Exists(radiographs.filter(acquired_on__gte=since)))
+        .filter(Q(created_at__lt=midnight) | Exists(radiographs))
+        .annotate(last_on=Max("radiographs__acquired_on"), radiographs_kept=Count("radiographs"))
+    )
+
+
+def _first_day_that_lasts(today: dt.date, years: int) -> dt.date:
+    """The first day from which ``years`` are not over before ``today``."""
+    day = _years_later(today, -years)
+    before = day - dt.timedelta(days=1)
+    return before if _years_later(before, years) >= today else day
 
 
 def _years_later(day: dt.date, years: int) -> dt.date:

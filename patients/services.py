@@ -14,10 +14,13 @@ from .errors import (
     BirthDateAfterRadiographError,
     BirthDateInFutureError,
     BirthDateTooEarlyError,
+    IdentifierOfOwnerError,
     PatientConflictError,
+    PatientErasedError,
     PatientExistsError,
 )
 from .models import Patient
+from .treating import treatment_hold
 
 EARLIEST_BIRTH_YEAR = 1880
 
@@ -102,10 +105,22 @@ def patient_update(
     ``training_consent``: what the patient says now; by default it stays as it was. A change
     is an event of its own in the record of access, with its reason (``consent_withdrawn``).
 
-    Raises what :func:`patient_create` raises, and :class:`BirthDateAfterRadiographError` when
-    a radiograph of the patient would be older than the patient.
+    Raises what :func:`patient_create` raises, :class:`BirthDateAfterRadiographError` when
+    a radiograph of the patient would be older than the patient, :class:`PatientErasedError`,
+    ``TreatmentEndedError``, and :class:`IdentifierOfOwnerError` for a colleague who would change
+    the identifier.
     """
-    patient.identifier = identifier_normalize(identifier)
+    treatment_hold(user=by, owner_id=patient.owner_id, patient=lambda: patient, only_way=True)
+    # Django would write a row that is gone anew: whom somebody erased meanwhile stays away.
+    if not Patient.objects.select_for_update().filter(pk=patient.pk).exists():
+        raise PatientErasedError
+    identifier = identifier_normalize(identifier)
+    # What another's records call a patient is theirs; a refusal would tell of those not shared.
+    if identifier != patient.identifier and not Patient.objects.answered_by(by).filter(
+        pk=patient.pk
+    ):
+        raise IdentifierOfOwnerError
+    patient.identifier = identifier
     patient.sex = sex
     patient.birth_date = birth_date
     if patient.radiographs.filter(acquired_on__lt=birth_date).exists():
@@ -132,6 +147,13 @@ def _consent_record(patient: Patient, by, request) -> None:
     access_record(actor=by, action="update", obj=patient, reason=reason, request=request)
 
 
+# What a correction writes: never back whose the patient is, or with whom they are shared.
+WRITTEN = (
+    *("identifier", "sex", "birth_date", "training_consent", "consent_at", "consent_by"),
+    "updated_at",
+)
+
+
 def _save(patient: Patient) -> None:
     patient.full_clean(validate_constraints=False)
     _check_birth_date(patient.birth_date)
@@ -141,7 +163,7 @@ def _save(patient: Patient) -> None:
         raise PatientExistsError
     try:
         with transaction.atomic():
-            patient.save()
+            patient.save(update_fields=None if patient._state.adding else WRITTEN)
     except IntegrityError as error:
         raise PatientExistsError from error
 

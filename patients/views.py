@@ -104,6 +104,7 @@ def patient_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def patient_edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     patient = patient_or_404(request, pk, patient_treated_get)
     form = PatientForm(request.POST or None, instance=patient)
+    form.fields["identifier"].disabled = not may_answer(request.user, patient)
     if request.method == "POST" and form.update(by=request.user, request=request):
         messages.success(request, _("The patient's record is corrected."))
         return redirect("patients:detail", patient.pk)

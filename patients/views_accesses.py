@@ -19,6 +19,8 @@ from pneumoniapp.paging import keyset_page
 
 from .views import patient_or_404
 
+EMERGENCY = "break_glass:"
+
 
 @dataclass(frozen=True)
 class Access:
@@ -29,6 +31,7 @@ class Access:
     is_me: bool
     what: str
     why: str
+    emergency: str  # the key of the emergency access that is why
 
 
 @require_GET
@@ -48,6 +51,7 @@ def patient_access_list(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             is_me=event.actor_id == request.user.pk,
             what=object_text(event.object_type),
             why=reason_text(event.reason),
+            emergency=event.reason.removeprefix(EMERGENCY) if EMERGENCY in event.reason else "",
         )
         for event in page
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -13,13 +14,37 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import practising_doctor_required
+from operations.audit.wording import object_text
+from operations.models import AccessEvent
+from operations.selectors import accesses_for
 from operations.services import list_read_record
 from pneumoniapp.errors import CodedError
 from pneumoniapp.paging import keyset_page
 
 from .emergency import emergencies_note, emergency_close, emergency_open
 from .forms_emergency import EmergencyForm
+from .models import EmergencyAccess
 from .selectors import emergencies_list
+
+# Of each emergency access so many looks are shown; the patient's page has all.
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Look:
+    """One event under an emergency access: at what, in words."""
+
+    event: AccessEvent
+    what: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An emergency access, how often something was looked at under it, and what lately."""
+
+    emergency: EmergencyAccess
+    number: int
+    looks: list[Look]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -64,8 +89,20 @@ def noted(request: HttpRequest) -> HttpResponse:
     return redirect("patients:emergency")
 
 
+def _rows(page) -> list[Opened]:
+    looks = accesses_for([one.reason for one in page], each=SHOWN)
+    return [
+        Opened(
+            emergency=one,
+            number=looks[one.reason][0],
+            looks=[Look(event, object_text(event.object_type)) for event in looks[one.reason][1]],
+        )
+        for one in page
+    ]
+
+
 def _page(request: HttpRequest, form: EmergencyForm, status: int = 200) -> HttpResponse:
     page = keyset_page(emergencies_list(request.user), order="-opened_at", params=request.GET)
     list_read_record(object_type="patients.emergencyaccess", request=request, count=len(page))
-    context = {"form": form, "page": page}
+    context = {"form": form, "page": page, "rows": _rows(page)}
     return render(request, "patients/emergency.html", context, status=status)

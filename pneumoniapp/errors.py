@@ -31,6 +31,8 @@ class CodedError(Exception):
     code: ClassVar[str] = ""
     status: ClassVar[int] = 400
     sentence: ClassVar[str | Promise] = ""
+    # Where a program can be told more: by field of what it sent, {code, detail}, without values.
+    fields: dict[str, list[dict[str, str]]] = {}
 
     def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)

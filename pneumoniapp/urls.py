@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.second_factor.views import DeactivateTOTPView
 from accounts.views import SignupView, language_set
 
 from . import views
@@ -23,6 +24,7 @@ urlpatterns = [
     path("account/", include("accounts.urls")),
     path("accounts/signup/", SignupView.as_view(), name="account_signup"),
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/2fa/totp/deactivate/", DeactivateTOTPView.as_view(), name="mfa_deactivate_totp"),
     path("accounts/2fa/", include("allauth.mfa.urls")),
     path("api/", include("pneumoniapp.api_urls")),
     path("admin/", admin.site.urls),

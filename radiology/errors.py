@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from pneumoniapp.errors import PermanentError, RetriableError
@@ -283,6 +286,19 @@ class PatientMismatchError(RadiographError):
         "this patient's, confirm it, and send it again. Nothing was stored."
     )
     entries: tuple[dict, ...] = ()
+    in_words: ClassVar[dict[str, tuple[str, Promise]]] = {
+        "age_mismatch": ("birth_date", _("The file says another age.")),
+        "birth_date_mismatch": ("birth_date", _("The file gives another birth date.")),
+        "sex_mismatch": ("sex", _("The file gives another sex.")),
+    }
+
+    @property
+    def fields(self) -> dict[str, list[dict[str, str]]]:
+        named: dict[str, list[dict[str, str]]] = {}
+        for code in (entry["code"] for entry in self.entries):
+            field, sentence = self.in_words[code]
+            named.setdefault(field, []).append({"code": code, "detail": str(sentence)})
+        return named
 
 
 class RadiographOfAnotherPatientError(RadiographError):

@@ -50,9 +50,21 @@ class Radiograph(models.Model):
     - ``warnings`` lists what a person must look at, each ``{"code": ..., **facts}``
       (a header that disagrees with the patient, a view that is not known).
     - ``preview`` is the rendered 8-bit JPEG; it is there once an analysis has run.
+    - ``text_state``: whether the image was searched for burned-in text, and what an administrator
+      said who looked at what was found (``radiology.text_checks``).
     - ``depth`` holds all grey values for the viewer (``radiology.dicom.depth``); it is there
       soon after the first analysis, or after somebody has asked for it.
     """
+
+    class TextState(models.TextChoices):
+        NOT_SEARCHED = "", _("not searched yet")
+        NOT_FOUND = "not_found", _("no text found")
+        SUSPECTED = "suspected", _("may carry text: somebody must look")
+        HARMLESS = "harmless", _("looked at: no identifying text")
+        IDENTIFYING = "identifying", _("looked at: identifying text")
+
+    # Of these it is known that no text names the patient, as far as it can be known.
+    TEXT_FREE = (TextState.NOT_FOUND, TextState.HARMLESS)
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     patient = models.ForeignKey(
@@ -86,6 +98,19 @@ class Radiograph(models.Model):
     bits_stored = models.PositiveSmallIntegerField(_("bits stored"))
     warnings = models.JSONField(_("warnings"), default=list, blank=True)
 
+    text_state = models.CharField(
+        _("burned-in text"), max_length=16, choices=TextState, default="", blank=True
+    )
+    text_decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("burned-in text looked at by"),
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    text_decided_at = models.DateTimeField(_("burned-in text looked at on"), null=True, blank=True)
+
     sha256 = models.CharField(_("SHA-256 of the received file"), max_length=64)
     pixel_sha256 = models.CharField(_("SHA-256 of the pixel data element"), max_length=64)
     size = models.PositiveBigIntegerField(_("size in bytes"))
@@ -112,6 +137,7 @@ class Radiograph(models.Model):
             models.Index(fields=["sop_instance_uid"]),
             models.Index(fields=["study_instance_uid"]),
             models.Index(fields=["sha256"]),
+            models.Index(fields=["text_state", "-received_at", "-id"]),
         ]
 
     def __str__(self) -> str:

@@ -48,7 +48,8 @@ class TooManySecondReadingsError(PermanentError):
 def second_reading_ask(
     *, radiograph: Radiograph, asked_by, address: str, request=None
 ) -> SecondReading:
-    """Ask whoever has this e-mail address or registration number; asking twice is asking once.
+    """Ask whoever has this e-mail address or registration number; asking twice is asking once,
+    unless nobody had it the first time and a doctor who may practise has it now.
 
     A doctor who may practise is let in and told by mail; for any other address the same
     is stored and answered, and nobody is told. Raises ``ValidationError`` for what is
@@ -62,15 +63,18 @@ def second_reading_ask(
     with transaction.atomic():
         Radiograph.objects.select_for_update().only("pk").get(pk=radiograph.pk)
         asked = SecondReading.objects.filter(radiograph=radiograph, is_open=True)
+        reader = colleague_find(address)
         if known := asked.filter(address=address).first():
-            return known
+            if known.reader_id or reader is None:
+                return known
+            asked.filter(pk=known.pk).update(is_open=None, withdrawn_at=timezone.now())
         if asked.count() >= MOST_OPEN:
             raise TooManySecondReadingsError(limit=MOST_OPEN)
         second = SecondReading(
             radiograph=radiograph,
             asked_by=asked_by,
             address=address,
-            reader=colleague_find(address),
+            reader=reader,
         )
         second.full_clean(exclude=["radiograph", "asked_by", "reader"])
         second.save(force_insert=True)

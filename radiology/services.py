@@ -16,7 +16,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from operations.services import access_record
+from patients.errors import PatientErasedError
 from patients.models import Patient
+from patients.treating import treatment_hold
 
 from .dicom.deidentify import write_deidentified
 from .dicom.header import Header
@@ -98,7 +100,8 @@ def radiograph_stored(
 
     Raises the coded errors of ``radiology.errors``: why the file is refused, an impossible
     date, ``PatientMismatchError``, ``SopInstanceUidConflictError``,
-    ``RadiographOfAnotherPatientError``, ``StorageUnavailableError``.
+    ``RadiographOfAnotherPatientError``, ``StorageUnavailableError``; and ``PatientErasedError``,
+    ``TreatmentEndedError``.
     """
     incoming = file if isinstance(file, Incoming) else examine(file)
     radiograph = _existing(patient, incoming)
@@ -113,6 +116,8 @@ def radiograph_stored(
         with files_removed_on_failure():
             _store_file(radiograph, incoming)
             with transaction.atomic():
+                treatment_hold(user=uploaded_by, owner_id=patient.owner_id, patient=lambda: patient)
+                _check_erased(patient)
                 if _inserted(radiograph):
                     access_record(
                         actor=uploaded_by, action="create", obj=radiograph, request=request
@@ -123,6 +128,7 @@ def radiograph_stored(
         _remove(radiograph.file)
         radiograph = _existing(patient, incoming)
     with transaction.atomic():
+        treatment_hold(user=uploaded_by, owner_id=patient.owner_id, patient=lambda: patient)
         yield radiograph, False
 
 
@@ -180,6 +186,12 @@ def _check_patient(entries: list[dict]) -> None:
         error = PatientMismatchError()
         error.entries = of_the_patient
         raise error
+
+
+def _check_erased(patient: Patient) -> None:
+    """Where the database looks at foreign keys only when it commits, this has to be asked."""
+    if not Patient.objects.filter(pk=patient.pk).exists():
+        raise PatientErasedError
 
 
 def _check_day(day: dt.date | None, patient: Patient) -> None:
@@ -243,6 +255,7 @@ def _inserted(radiograph: Radiograph) -> bool:
         with transaction.atomic():
             radiograph.save(force_insert=True)
     except IntegrityError:
+        _check_erased(radiograph.patient)
         known = Radiograph.objects.filter(
             owner=radiograph.owner_id, sop_instance_uid=radiograph.sop_instance_uid
         )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Years by which an age in the header may differ: it is rounded, and may be of another day.
 AGE_TOLERANCE = 1
 
+TEXT_SUSPECTED = "burned_in_text_suspected"
+
 # ``%(file)s`` and ``%(given)s``: what the file says, and what the doctor said.
 SENTENCES: dict[str, Promise] = {
     "acquired_on_mismatch": _(
@@ -32,6 +34,10 @@ SENTENCES: dict[str, Promise] = {
     "body_part_unknown": _("The file does not say that this is a chest radiograph."),
     "burned_in_annotation": _(
         "The image contains text, which may name the patient: it was not removed."
+    ),
+    TEXT_SUSPECTED: _(
+        "The image seems to carry text. Look whether it names the patient before you hand the "
+        "image on."
     ),
     "modality_unknown": _("The file does not say that this is a plain radiograph."),
     "patient_mismatch": _(
@@ -53,7 +59,8 @@ def warnings_now(radiograph: Radiograph) -> list[dict]:
     """``radiograph.warnings`` against the patient as they are now, not as they were at upload.
 
     A birth date or sex that was corrected since to what the file says is no warning any more;
-    one that was changed otherwise is shown as it is.
+    one that was changed otherwise is shown as it is. Nor is text a warning that an
+    administrator has looked at and found harmless.
     """
     patient = radiograph.patient
     present = {
@@ -65,7 +72,7 @@ def warnings_now(radiograph: Radiograph) -> list[dict]:
         entry | {"given": present[entry["code"]]} if entry.get("code") in present else entry
         for entry in radiograph.warnings
     ]
-    return [entry for entry in entries if not _agrees(entry)]
+    return [entry for entry in entries if not (_agrees(entry) or _harmless(entry, radiograph))]
 
 
 def without_patient(entries: list[dict]) -> list[dict]:
@@ -78,6 +85,11 @@ def _agrees(entry: dict) -> bool:
     if entry.get("code") == "age_mismatch":
         return abs(entry["given"] - entry["file"]) <= AGE_TOLERANCE
     return "given" in entry and entry["given"] == entry["file"]
+
+
+def _harmless(entry: dict, radiograph: Radiograph) -> bool:
+    is_text = entry.get("code") == TEXT_SUSPECTED
+    return is_text and radiograph.text_state == radiograph.TextState.HARMLESS
 
 
 def age_in_years(birth_date: dt.date, day: dt.date) -> int:

@@ -18,6 +18,7 @@ step() {
 }
 
 deployment() {
+    printf '%040d:1\r\n%s:2\r\n' 0 FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF >"$work/breached.txt"
     env DJANGO_SETTINGS_MODULE=pneumoniapp.settings.production \
         SECRET_KEY=aB3-dE6_gH9-jK2_mN5-pQ8_sT1-vW4_yZ7-bC0_eF3-hJ6_kM9 ALLOWED_HOSTS=pneumonia.example.org \
         DATABASE_URL="sqlite:///$work/db.sqlite3" CELERY_BROKER_URL=rediss://redis.example.org/0 \
@@ -25,6 +26,7 @@ deployment() {
         TRUSTED_PROXIES=10.0.0.0/8 METRICS_TOKEN=Zx8-cV5_bN2-mK9 \
         BACKUP_KEYS=aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6kM9nP2s \
         FILE_KEYS=kL3mN6pQ9rS2tU5vW8xY1zA4bC7dE0fG3hJ6kM9nP2s \
+        BREACHED_PASSWORDS_FILE="$work/breached.txt" \
         AUDIT_KEYS=qS8-tU1_vX4-yZ7_bC0-eF3_hJ6-kM9_nP2-rT5_wY8 \
         python manage.py check --deploy --fail-level WARNING
 }

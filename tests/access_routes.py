@@ -157,8 +157,22 @@ def program(world) -> list:
     return [world.program.pk]
 
 
+def token(world) -> list:
+    return [world.token.pk]
+
+
+def program_token(world) -> list:
+    return [world.program.pk, world.program_token.pk]
+
+
 def person(_world) -> dict:
     return {"identifier": "NEW-1", "sex": "F", "birth_date": "1960-01-01"}
+
+
+def corrected(world) -> dict:
+    """As ``person``; the identifier stays, since only the patient's own doctor changes it."""
+    identifier = getattr(world.patient, "identifier", "NEW-1")
+    return person(world) | {"identifier": identifier}
 
 
 def upload(world) -> dict:
@@ -195,23 +209,21 @@ PAGES = [
         "POST",
         HOME | {"anonymous": "login", "pending": 422, "suspended": 422},
     ),
+    Route("accounts:tokens", "GET", PRACTISING),
+    Route("accounts:tokens", "POST", practising(422)),
     Route(
-        "accounts:token_new",
+        "accounts:tokens",
         "POST",
-        dict.fromkeys(ROLES, "onward") | {"anonymous": "login"} | dict.fromkeys(DOCTORS, 201),
+        practising(201),
+        body=lambda world: {"name": "Archive", "scopes": "read", "days": 30},
     ),
+    Route("accounts:token_end", "POST", OWNER | {"owner": "onward"}, token),
     Route("accounts:sessions", "GET", SIGNED_IN),
     Route(
         "accounts:session_end",
         "POST",
         dict.fromkeys(ROLES, 404) | {"anonymous": "login"},
         body=lambda world: {"session": "1"},
-    ),
-    Route(
-        "accounts:token_end",
-        "POST",
-        dict.fromkeys(ROLES, 404) | {"anonymous": "login", "owner": "onward"},
-        body=lambda world: {"token": world.token.digest},
     ),
     Route("accounts:practice", "GET", PRACTISING),
     Route("accounts:practice", "POST", practising(422)),
@@ -222,7 +234,16 @@ PAGES = [
         body=lambda world: {"address": "nobody@example.org", "role": "doctor"},
     ),
     Route("accounts:program_new", "POST", MEMBERS | dict.fromkeys(MEMBER_ROLES, 422)),
-    Route("accounts:program_token", "POST", MEMBERS | {"owner": 201}, program),
+    Route("accounts:program_token", "GET", OWNER, program),
+    Route("accounts:program_token", "POST", OWNER | {"owner": 422}, program),
+    Route(
+        "accounts:program_token",
+        "POST",
+        OWNER | {"owner": 201},
+        program,
+        lambda world: {"name": "Archive", "scopes": "read", "days": 30},
+    ),
+    Route("accounts:program_token_end", "POST", OWNER | {"owner": "onward"}, program_token),
     Route("accounts:program_end", "POST", MEMBERS, program),
     Route("accounts:practice_answer", "POST", OWNER | {"owner": 404, "other": "onward"}, invited),
     Route("accounts:practice_withdraw", "POST", MEMBERS, invited),
@@ -299,6 +320,7 @@ PAGES = [
         SHARED | dict.fromkeys(("owner", "colleague", "reader"), 409),
         failed_radiograph,
     ),
+    Route("inference:account_export", "POST", SIGNED_IN),
     Route("inference:patient_export", "POST", TREATED, patient),
     Route("inference:patient_report", "GET", SHARED, patient),
     Route("inference:patient_erasure", "GET", OWNER, patient),
@@ -350,7 +372,7 @@ API = [
     Route("api:patient-list", "POST", api_practising(201), body=person),
     Route("api:patient-search", "POST", API_PRACTISING, body=lambda world: {"identifier": "A"}),
     Route("api:patient-detail", "GET", API_SHARED, patient),
-    Route("api:patient-detail", "PUT", API_TREATED, patient, person),
+    Route("api:patient-detail", "PUT", API_TREATED, patient, corrected),
     Route("api:patient-detail", "PATCH", API_TREATED, patient, lambda world: {"sex": "O"}),
     Route("api:radiograph-list", "GET", API_PRACTISING),
     Route("api:radiograph-list", "POST", api_treated(202), body=upload),

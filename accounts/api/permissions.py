@@ -2,8 +2,8 @@
 
 from rest_framework.permissions import BasePermission, IsAuthenticated
 
+from accounts.credentials import practice_check
 from accounts.errors import AccountPendingError, AccountSuspendedError, NotADoctorError
-from accounts.tokens import practice_check
 
 
 class MayPractise(BasePermission):

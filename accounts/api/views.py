@@ -8,18 +8,22 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.tokens import credentials_check, token_create, token_revoke
+from accounts.credentials import credentials_check
+from accounts.tokens.services import token_create, token_revoke
 from pneumoniapp.api.throttles import AnonymousThrottle, TokenThrottle
 from pneumoniapp.api.views import ApiView
+from pneumoniapp.scopes import ANY
 
 from .permissions import HasToken
-from .serializers import CredentialsSerializer, MeSerializer, TokenSerializer
+from .serializers import MeSerializer, TokenRequestSerializer, TokenSerializer
 
 CREDENTIALS = OpenApiExample(
     "A doctor",
     value={"email": "docteur.demo@example.org", "password": "demonstration"},
     request_only=True,
 )
+# What a token shall be; the rest of the request says whose.
+SHALL = ("name", "scopes", "days", "networks")
 
 
 class TokenView(ApiView):
@@ -49,22 +53,27 @@ class TokenView(ApiView):
         summary="Get a token",
         description="For a doctor with a confirmed e-mail address who may practise. An unknown "
         "address and a wrong password are answered alike, and failed attempts count "
-        "together with those of the login page. Keep the token: each call makes one more.",
-        request=CredentialsSerializer,
+        "together with those of the login page. Ask for no more scopes than the program needs. "
+        "Keep the token: each call makes one more, and its owner is told by mail.",
+        request=TokenRequestSerializer,
         responses={200: TokenSerializer},
         examples=[CREDENTIALS],
     )
     def post(self, request: Request) -> Response:
-        credentials = CredentialsSerializer(data=request.data)
-        credentials.is_valid(raise_exception=True)
-        doctor = credentials_check(request=request._request, **credentials.validated_data)
-        token, text = token_create(doctor=doctor, request=request._request)
-        return Response(TokenSerializer({"token": text, "expiry": token.expiry}).data)
+        asked = TokenRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        shall = {name: values.pop(name) for name in SHALL if name in values}
+        doctor = credentials_check(request=request._request, **values)
+        token, text = token_create(owner=doctor, request=request._request, **shall)
+        made = {"token": text, "expiry": token.expires_at, "scopes": token.scopes}
+        return Response(TokenSerializer(made).data)
 
 
 class LogoutView(ApiView):
     """Ends the token that the request carries."""
 
+    scopes = {"post": ANY}
     permission_classes = [HasToken]
 
     @extend_schema(
@@ -82,10 +91,11 @@ class LogoutView(ApiView):
 class MeView(ApiView):
     """The account behind the token."""
 
+    scopes = {"get": ANY}
     permission_classes = [HasToken]
 
     @extend_schema(
         operation_id="me", tags=["account"], summary="Your account", responses={200: MeSerializer}
     )
     def get(self, request: Request) -> Response:
-        return Response(MeSerializer(request.user).data)
+        return Response(MeSerializer(request.user, context={"request": request}).data)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from knox.models import AuthToken
 
-from accounts.models import Doctor
+from accounts.models import ApiToken, Doctor
 from accounts.services import access_end
-from accounts.tokens import token_create
+from accounts.tokens.services import token_create, token_revoke
 from operations.services import access_record
 from pneumoniapp.ids import uuid7
 
@@ -31,8 +31,8 @@ ADDRESS = "program-{key}@programs.invalid"
 def programs_list(practice: Practice) -> QuerySet[Doctor]:
     """The service accounts of ``practice`` with their tokens, by name."""
     programs = Doctor.objects.filter(practice=practice, is_service=True, is_active=True)
-    tokens = AuthToken.objects.order_by("-created", "digest")
-    return programs.prefetch_related(Prefetch("auth_token_set", tokens)).order_by("last_name", "pk")
+    tokens = ApiToken.objects.filter(expires_at__gt=timezone.now())
+    return programs.prefetch_related(Prefetch("api_tokens", tokens)).order_by("last_name", "pk")
 
 
 @transaction.atomic
@@ -61,16 +61,26 @@ def program_create(*, practice: Practice, by: Doctor, name: str, request=None) -
 
 
 @transaction.atomic
-def program_token_create(*, program: Doctor, by: Doctor, request=None) -> tuple[AuthToken, str]:
-    """A token for the program, and its text, which nobody can read again.
+def program_token_create(
+    *, owner: Doctor, by: Doctor, request=None, **values
+) -> tuple[ApiToken, str]:
+    """A token for the program ``owner``, and its text, which nobody can read again.
 
-    Raises ``NotOwnerError`` and what ``accounts.tokens.token_create`` raises.
+    ``values`` and the rest of what is raised: ``accounts.tokens.services.token_create``.
+    Raises ``NotOwnerError``.
     """
-    practice_locked(program.practice_id, by)
-    program = Doctor.objects.get(pk=program.pk, is_service=True)
-    token, text = token_create(doctor=program, by=by, request=request)
+    practice_locked(owner.practice_id, by)
+    program = Doctor.objects.get(pk=owner.pk, is_service=True)
+    token, text = token_create(owner=program, by=by, request=request, **values)
     access_record(actor=by, action="update", obj=program, request=request)
     return token, text
+
+
+@transaction.atomic
+def program_token_end(*, token: ApiToken, by: Doctor, request=None) -> None:
+    """Revoke one token of a program. Raises ``NotOwnerError``."""
+    practice_locked(token.owner.practice_id, by)
+    token_revoke(token=token, by=by, request=request)
 
 
 @transaction.atomic

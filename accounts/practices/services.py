@@ -5,6 +5,7 @@ Whoever acts is looked up under that lock: a role that ended a moment ago does n
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -34,11 +35,14 @@ from .selectors import invitations_of, invitations_open
 
 # How many invitations of one practice may wait for an answer.
 MOST_OPEN = 20
+# How often one doctor is mailed in a day because one practice asks.
+MOST_MAILS = 2
 Outcome = PracticeInvitation.Outcome
 
 # Sent with ``doctor`` and ``practice`` inside the transaction in which a membership ends.
 membership_ended = Signal()
-# Sent with ``practice`` in the transaction in which its last member leaves.
+# Sent with ``practice``, its last member ``doctor`` and ``by`` when that one leaves, inside the
+# transaction.
 practice_closed = Signal()
 
 log = structlog.get_logger(__name__)
@@ -73,6 +77,9 @@ def invitation_create(
 ) -> PracticeInvitation:
     """Ask whoever has this e-mail address to join; asking twice is asking once.
 
+    Unless nobody had it the first time and a doctor who may practise has it now: who had no
+    account yet, or was not verified, is reached by asking again.
+
     A doctor who may practise finds it on their page and is told by mail; for any other
     address the same is stored and answered, and nobody is told. Raises ``ValidationError``,
     :class:`NotOwnerError`, :class:`InvitationOfMemberError`, :class:`TooManyInvitationsError`.
@@ -87,24 +94,36 @@ def invitation_create(
         practice = practice_locked(practice.pk, by)
         if Doctor.objects.filter(practice=practice, email=address).exists():
             raise InvitationOfMemberError
+        found = colleague_find(address)
         if known := invitations_of(practice).filter(address=address, role=role).first():
-            return known
-        if invitations_of(practice).count() >= MOST_OPEN:
+            if known.doctor_id or found is None:
+                return known
+        elif invitations_of(practice).count() >= MOST_OPEN:
             raise TooManyInvitationsError(limit=MOST_OPEN)
         old = PracticeInvitation.objects.filter(practice=practice, address=address, is_open=True)
         _close(old, Outcome.WITHDRAWN)
         invitation = PracticeInvitation(
             practice=practice,
             address=address,
-            doctor=colleague_find(address),
+            doctor=found,
             role=role,
             invited_by=by,
         )
         invitation.full_clean(exclude=["practice", "doctor", "invited_by"])
         invitation.save(force_insert=True)
         access_record(actor=by, action="create", obj=invitation, request=request)
-        transaction.on_commit(partial(_send, invitation.pk), robust=True)
+        if not _told_lately(practice, found):
+            transaction.on_commit(partial(_send, invitation.pk), robust=True)
     return invitation
+
+
+def _told_lately(practice: Practice, doctor: Doctor | None) -> bool:
+    """Whether the doctor had ``MOST_MAILS`` invitations of the practice within a day before."""
+    if doctor is None:
+        return False
+    since = timezone.now() - timedelta(days=1)
+    mine = PracticeInvitation.objects.filter(practice=practice, doctor=doctor)
+    return mine.filter(invited_at__gt=since).count() > MOST_MAILS
 
 
 def invitation_mail(*, invitation_id) -> None:
@@ -173,8 +192,9 @@ def member_role_set(
 def member_end(*, membership: PracticeMembership, by: Doctor, request=None) -> None:
     """Leave, or be removed by an owner or an administrator: access ends with this.
 
-    The doctor's own patients are no longer shared. The last member closes the practice. Raises
-    :class:`NotOwnerError`, :class:`MembershipOverError`, :class:`LastOwnerError`.
+    The doctor's own patients are no longer shared. The last member closes the practice and gets
+    the patients that its programs have recorded. Raises :class:`NotOwnerError`,
+    :class:`MembershipOverError`, :class:`LastOwnerError`, ``PracticePatientsError``.
     """
     practice = practice_locked(
         membership.practice_id, None if by.pk == membership.doctor_id else by
@@ -191,7 +211,7 @@ def member_end(*, membership: PracticeMembership, by: Doctor, request=None) -> N
     if not others.exists():
         practice.closed_at = timezone.now()
         practice.save(update_fields=["closed_at"])
-        practice_closed.send(sender=Practice, practice=practice)
+        practice_closed.send(sender=Practice, practice=practice, doctor=doctor, by=by)
     access_record(
         actor=by, action="update", obj=membership, reason="membership_ended", request=request
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -16,6 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import practising_doctor_required
 from accounts.models import PracticeInvitation, PracticeMembership
+from accounts.tokens.services import tokens_list
+from accounts.tokens.views import tokens_page
 from pneumoniapp.errors import CodedError
 from pneumoniapp.reauthentication import reauthenticated
 
@@ -152,22 +155,30 @@ def program_new(request: HttpRequest) -> HttpResponse:
     return _page(request, program=form, status=422)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@require_POST
 @practising_doctor_required
 @reauthenticated
 def program_token(request: HttpRequest, pk: int) -> HttpResponse:
-    """A token of a program, shown on this page and never again; only an owner."""
-    program = get_object_or_404(programs.programs_list(_own_or_404(request)), pk=pk)
+    """The tokens of a program; POST makes one, shown there and never again; only an owner."""
+    program = _program_or_404(request, pk)
+    make = partial(programs.program_token_create, by=request.user)
+    return tokens_page(request, program, make, reverse("accounts:program_token", args=[pk]))
+
+
+@require_POST
+@practising_doctor_required
+def program_token_end(request: HttpRequest, pk: int, token: uuid.UUID) -> HttpResponse:
+    """Revoke a token of a program; only an owner."""
+    program = _program_or_404(request, pk)
+    found = get_object_or_404(tokens_list(program), pk=token)
     try:
-        token, text = programs.program_token_create(
-            program=program, by=request.user, request=request
-        )
+        programs.program_token_end(token=found, by=request.user, request=request)
     except CodedError as error:
         messages.error(request, str(error))
-        return redirect("accounts:practice")
-    context = {"text": text, "expiry": token.expiry, "back": reverse("accounts:practice")}
-    return render(request, "accounts/token.html", context, status=201)
+    else:
+        messages.success(request, _("The token has been revoked."))
+    return redirect("accounts:program_token", pk)
 
 
 @require_POST
@@ -177,6 +188,14 @@ def program_finish(request: HttpRequest, pk: int) -> HttpResponse:
     program = get_object_or_404(programs.programs_list(_own_or_404(request)), pk=pk)
     text = _("The program has ended; its tokens work no more.")
     return _carry(request, programs.program_end, text, program=program)
+
+
+def _program_or_404(request: HttpRequest, pk: int):
+    """A program of one's own practice, as an owner sees it."""
+    own = _own_or_404(request)
+    if not request.user.owns_practice:
+        raise Http404
+    return get_object_or_404(programs.programs_list(own).prefetch_related(None), pk=pk)
 
 
 def _own_or_404(request: HttpRequest):

@@ -23,12 +23,9 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     """
 
     error_messages = DefaultMFAAdapter.error_messages | {
-        "add_email_blocked": _(
-            "Take the second factor away before you change the e-mail address, and set it up again."
-        ),
         "cannot_generate_recovery_codes": _("Set up an app or a security key first."),
         "incorrect_code": _("This code is wrong, or it was used already."),
-        "unverified_email": _("Confirm your e-mail address first."),
+        "unverified_email": _("Confirm your e-mail address first, or take its change back."),
     }
 
     def encrypt(self, text: str) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+
+from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms as base
 from allauth.mfa.totp import forms as totp
 from allauth.mfa.webauthn import forms as webauthn
+from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.forms import OwnWords
+
+from .once import code_use
 
 NUMERIC = {"inputmode": "numeric", "autocomplete": "one-time-code", "spellcheck": "false"}
 
@@ -21,11 +27,22 @@ class CodeWords(OwnWords):
         self.fields["code"].error_messages["required"] = _("Enter the code.")
 
 
-class AuthenticateForm(CodeWords, base.AuthenticateForm):
+class UsedOnce:
+    """A code of an app is taken once, however it is spelled, and a second time is a wrong one."""
+
+    def clean_code(self) -> str:
+        code = super().clean_code()
+        if not code_use(authenticator=self.authenticator, code=code):
+            self._emit_authentication_failed(self.authenticator)
+            raise get_adapter().validation_error("incorrect_code")
+        return code
+
+
+class AuthenticateForm(UsedOnce, CodeWords, base.AuthenticateForm):
     pass
 
 
-class ReauthenticateForm(CodeWords, base.ReauthenticateForm):
+class ReauthenticateForm(UsedOnce, CodeWords, base.ReauthenticateForm):
     pass
 
 
@@ -37,7 +54,60 @@ class NameWords(OwnWords):
     labels = {"name": _("Name of the key")}
 
 
-class AddWebAuthnForm(NameWords, webauthn.AddWebAuthnForm):
+class Credential(forms.JSONField):
+    def to_python(self, value):
+        try:
+            return super().to_python(value)
+        except RecursionError as error:
+            raise get_adapter().validation_error("incorrect_code") from error
+
+    def bound_data(self, data, initial):
+        try:
+            return super().bound_data(data, initial)
+        except RecursionError:
+            return None
+
+
+class SoundCredential:
+    """What no browser sends is a wrong answer: the library breaks on it in many ways."""
+
+    broken = (
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        AssertionError,
+        RuntimeError,  # nested too deeply, or a kind of key that is not known
+        struct.error,
+    )
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        old = self.fields["credential"]
+        self.fields["credential"] = Credential(required=True, widget=old.widget)
+
+
+class AddWebAuthnForm(SoundCredential, NameWords, webauthn.AddWebAuthnForm):
+    def clean(self) -> dict:
+        try:
+            return super().clean()
+        except self.broken as error:
+            raise get_adapter().validation_error("incorrect_code") from error
+
+
+class SoundAnswer(SoundCredential):
+    def clean_credential(self):
+        try:
+            return super().clean_credential()
+        except self.broken as error:
+            raise get_adapter().validation_error("incorrect_code") from error
+
+
+class AuthenticateWebAuthnForm(SoundAnswer, webauthn.AuthenticateWebAuthnForm):
+    pass
+
+
+class ReauthenticateWebAuthnForm(SoundAnswer, webauthn.ReauthenticateWebAuthnForm):
     pass
 
 

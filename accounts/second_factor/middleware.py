@@ -1,4 +1,4 @@
-"""Administrators work with a second factor, or on nothing but setting one up."""
+"""A second factor is asked for by session; administrators work with one, or on setting one up."""
 
 from __future__ import annotations
 
@@ -10,15 +10,30 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from .selectors import has_second_factor, session_used_second_factor
 
-# Where an administrator without a second factor may go, by the name of the route.
-OPEN = frozenset({"set_language", "account_logout", "account_reauthenticate", "favicon"})
-OPEN_BEGINS = ("mfa_", "operations:")
+# Where every session may go, by the name of the route.
+OPEN = frozenset(
+    {
+        "set_language",
+        "account_logout",
+        "account_reauthenticate",
+        "account_confirm_email",
+        "favicon",
+        "mfa_authenticate",
+        "mfa_reauthenticate",
+        "mfa_reauthenticate_webauthn",
+    }
+)
+# Where an administrator who has no second factor yet may go: an address that waits for its
+# confirmation keeps one from being set up.
+SETTING_UP = ("mfa_", "account_email")
 
 
-class StaffSecondFactorMiddleware:
-    """While ``MFA_REQUIRED_FOR_STAFF`` is on, no page is open to an administrator whose session
-    has not used a second factor: with none they are led to where one is set up, with one to
-    where it is asked for.
+class SecondFactorMiddleware:
+    """Where an account has a second factor, its pages are open to sessions that have used it.
+
+    While ``MFA_REQUIRED_FOR_STAFF`` is on, no page at all is open to an administrator whose
+    session has not: with none they are led to where one is set up, with one to where it is
+    asked for.
 
     It is this session that counts, as allauth notes it: that the account has a second factor
     says nothing of who holds the session.
@@ -32,14 +47,18 @@ class StaffSecondFactorMiddleware:
 
     def process_view(self, request: HttpRequest, view, args, kwargs) -> HttpResponse | None:
         user = request.user
-        if not user.is_authenticated or not user.must_use_second_factor:
-            return None
         name = request.resolver_match.view_name or ""
-        if name in OPEN or name.startswith(OPEN_BEGINS) or session_used_second_factor(request):
+        if not user.is_authenticated or name in OPEN or name.startswith("operations:"):
             return None
-        if not has_second_factor(user):
-            target = reverse("mfa_index")
-        else:
-            back = request.get_full_path() if request.method == "GET" else reverse("admin:index")
+        its_own = name.startswith("mfa_")
+        if not (its_own or user.must_use_second_factor) or session_used_second_factor(request):
+            return None
+        if has_second_factor(user):
+            after = reverse("mfa_index" if its_own else "admin:index")
+            back = request.get_full_path() if request.method == "GET" else after
             target = f"{reverse('mfa_reauthenticate')}?{urlencode({'next': back})}"
+        elif name.startswith(SETTING_UP):
+            return None
+        else:
+            target = reverse("mfa_index")
         return HttpResponseClientRedirect(target) if request.htmx else redirect(target)

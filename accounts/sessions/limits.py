@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from .devices import device_remember
+from .waiting import form_refuse
 
 BEGAN, SEEN = "session_began", "session_seen"  # seconds since 1970
 # So often at most a session is written to say that it is used.
@@ -25,6 +26,7 @@ BY_ITSELF = frozenset(
         "inference:notices",
         "inference:worklist_news",
         "inference:result",
+        "inference:status",
         "admin:operations_backup_progress",
     }
 )
@@ -45,6 +47,7 @@ class SessionLimitsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        form_refuse(request, response)
         device_remember(request, response)
         return response
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from allauth.account.signals import user_logged_in
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_out
 from django.db import transaction
 from django.dispatch import receiver
@@ -26,6 +29,13 @@ def session_end(*, session: UserSession, request: HttpRequest) -> None:
     """End one session of the account that asks; its browser is logged out with its next request."""
     session.end()
     _record("delete", "session_ended", session.user, request)
+
+
+def sessions_end_others(request: HttpRequest) -> None:
+    """End every session of the account that asks but this one; the caller records why."""
+    others = UserSession.objects.filter(user=request.user)
+    for session in others.exclude(session_key=request.session.session_key):
+        session.end()
 
 
 def _record(action: str, reason: str, account: Doctor, request: HttpRequest) -> None:
@@ -66,3 +76,8 @@ def left(sender, request, user, **kwargs) -> None:
     if user is not None:
         UserSession.objects.filter(session_key=request.session.session_key).delete()
         _record("delete", getattr(request, "session_reason", "logged_out"), user, request)
+
+
+def sessions_purge() -> None:
+    """Delete the rows of sessions that are over."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from accounts.errors import DirectoryFileError
+from accounts.errors import DirectoryFileError, DirectoryShrunkError
 from accounts.validators import name_normalize, registration_number_normalize
 
 from .models import DirectoryEdition, DirectoryPerson
@@ -35,6 +35,8 @@ COLUMNS = {
 OPTIONAL = frozenset({"profession"})
 # More wrong lines than this share of a file, and the file is not what it should be.
 MOST_WRONG = 0.01
+# A directory shrinks by few people from one edition to the next.
+LEAST_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,14 @@ def current_edition() -> DirectoryEdition | None:
     return DirectoryEdition.objects.filter(is_complete=True).order_by("-pk").first()
 
 
-def directory_import(lines: TextIO) -> tuple[int, int]:
+def directory_import(lines: TextIO, *, shrink: bool = False) -> tuple[int, int]:
     """Take in a directory; returns how many people it has and how many lines were wrong.
 
     ``lines`` is CSV with a heading (``COLUMNS``), parted by commas, semicolons, tabs or
     vertical bars. The old directory serves until the new one is whole, and stays when this
-    one ends before. Raises :exc:`DirectoryFileError`.
+    one ends before. Raises :exc:`DirectoryFileError`, and :exc:`DirectoryShrunkError` where it has
+    less than ``LEAST_SHARE`` of the people of the old one (a file that was cut off), unless
+    ``shrink`` says that this is meant.
     """
     wrong = [0]
     people = _people(lines, wrong)
@@ -151,6 +155,10 @@ def directory_import(lines: TextIO) -> tuple[int, int]:
     if wrong[0] > MOST_WRONG * (count + wrong[0]):
         _editions_delete(DirectoryEdition.objects.filter(pk=edition.pk))
         raise DirectoryFileError
+    old = current_edition()
+    if old and count < LEAST_SHARE * old.people and not shrink:
+        _editions_delete(DirectoryEdition.objects.filter(pk=edition.pk))
+        raise DirectoryShrunkError(count=count, before=old.people)
     with transaction.atomic():
         edition.people, edition.is_complete = count, True
         edition.save(update_fields=["people", "is_complete"])
@@ -177,6 +185,8 @@ def _people(lines: TextIO, wrong: list[int]) -> Iterator[DirectoryPerson]:
         for row in reader:
             if not row:
                 continue
+            if any("\n" in value for value in row):  # A quote too many has swallowed lines.
+                raise DirectoryFileError
             person = _person(row, places)
             if person is None:
                 wrong[0] += 1

@@ -121,6 +121,12 @@ def verifications_expire() -> int:
     return expired
 
 
+def verification_expire(*, doctor: Doctor) -> None:
+    """Move a doctor whose term is over on at once, who need not wait for the schedule."""
+    if doctor.term_is_over:
+        _expire(doctor.pk, timezone.localdate())
+
+
 @transaction.atomic
 def _expire(key: int, today: date) -> bool:
     doctor = Doctor.objects.select_for_update().get(pk=key)

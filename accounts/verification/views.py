@@ -23,7 +23,7 @@ from pneumoniapp.errors import CodedError
 from .forms import ApplicationForm, ProofForm
 from .models import RegistrationProof, Verification
 from .proofs import WANTED, proof_delete, proof_store
-from .services import MAY_APPLY, doctor_apply
+from .services import MAY_APPLY, doctor_apply, verification_expire
 
 
 def for_who_waits(view: Callable) -> Callable:
@@ -35,6 +35,8 @@ def for_who_waits(view: Callable) -> Callable:
     def guarded(request: HttpRequest) -> HttpResponse:
         if request.user.is_staff or request.user.may_practise:
             return redirect(home_url(request.user))
+        if request.method == "POST":
+            verification_expire(doctor=request.user)
         return view(request)
 
     return guarded

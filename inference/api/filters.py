@@ -18,10 +18,16 @@ CERTAINTY_HELP = (
 
 def whose_of(request, one: str) -> Whose:
     """Of whose patients a list is; where parameter ``one`` names a single row, of any."""
-    if one in request.query_params:
+    if request.query_params.get(one, "").strip():
         return Whose.KNOWN
     asked = request.query_params.get("whose", "")
     return Whose.PRACTICE if asked == Whose.PRACTICE else Whose.MINE
+
+
+def patient_of(request, one: str, page: list[Analysis]):
+    """The patient of all rows of a list that parameter ``one`` narrows to one; else nothing."""
+    narrow = page and whose_of(request, one) == Whose.KNOWN
+    return page[0].audit_patient_id if narrow else ""
 
 
 class ReadingFilters(django_filters.FilterSet):

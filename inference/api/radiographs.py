@@ -21,13 +21,14 @@ from patients.services import patient_get_or_create, patient_known
 from pneumoniapp.api.schema import location_header
 from pneumoniapp.api.serializers import represent
 from pneumoniapp.api.views import ApiViewSet
+from pneumoniapp.scopes import Scope
 from radiology.api.parsers import UploadParser
 from radiology.errors import RadiographError
 from radiology.intake import examine
 from radiology.services import files_removed_on_failure
 
 from .examples import RADIOGRAPH_READ, RADIOGRAPH_SENT
-from .filters import RadiographFilters, whose_of
+from .filters import RadiographFilters, patient_of, whose_of
 from .serializers import RadiographSerializer, RadiographUploadSerializer
 
 LONGEST_WAIT = 10
@@ -50,6 +51,7 @@ class RadiographViewSet(ApiViewSet):
     filterset_class = RadiographFilters
     parser_classes = [UploadParser]
     cursor_field = "radiograph_id"
+    scopes = {"list": Scope.READ, "retrieve": Scope.READ, "create": Scope.UPLOAD}
     query_parameters = dict.fromkeys(("create", "retrieve"), frozenset({"wait"}))
     problems = {
         "list": ("not_found",),
@@ -58,6 +60,7 @@ class RadiographViewSet(ApiViewSet):
             "patient_conflict",
             "birth_date_in_future",
             "birth_date_too_early",
+            "treatment_ended",
             *(error.code for error in RadiographError.__subclasses__()),
         ),
     }
@@ -73,7 +76,12 @@ class RadiographViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        list_read_record(object_type="radiology.radiograph", request=request, count=len(page))
+        list_read_record(
+            object_type="radiology.radiograph",
+            request=request,
+            count=len(page),
+            patient=patient_of(request, "patient", page),
+        )
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(

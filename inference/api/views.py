@@ -23,10 +23,11 @@ from inference.selectors import (
 from inference.services import analysis_requeue, review_before_reading, review_create
 from operations.services import access_record, list_read_record
 from pneumoniapp.api.views import ApiViewSet
+from pneumoniapp.scopes import Scope
 from radiology.api.views import stored_file
 
 from .examples import ANALYSIS_READ, ANALYSIS_RETRIED, REVIEW_SENT
-from .filters import AnalysisFilters, whose_of
+from .filters import AnalysisFilters, patient_of, whose_of
 from .review_serializers import ReviewInputSerializer, ReviewSerializer
 from .serializers import AnalysisSerializer, ModelVersionSerializer
 
@@ -38,10 +39,14 @@ class AnalysisViewSet(ApiViewSet):
     serializer_class = AnalysisSerializer
     filterset_class = AnalysisFilters
     list_actions = ("list", "reviews")
+    scopes = dict.fromkeys(("list", "retrieve", "map", "reviews"), Scope.READ) | {
+        "retry": Scope.UPLOAD,
+        "review": Scope.REVIEW,
+    }
     problems = {
         "list": ("not_found",),
         "map": ("not_ready", "storage_unavailable"),
-        "retry": ("analysis_not_retriable",),
+        "retry": ("analysis_not_retriable", "treatment_ended"),
         "review": (
             "analysis_not_done",
             "reading_withheld",
@@ -54,6 +59,7 @@ class AnalysisViewSet(ApiViewSet):
             "review_comment_missing",
             "review_region_invalid",
             "review_region_unexpected",
+            "treatment_ended",
         ),
     }
 
@@ -71,7 +77,12 @@ class AnalysisViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        list_read_record(object_type="inference.analysis", request=request, count=len(page))
+        list_read_record(
+            object_type="inference.analysis",
+            request=request,
+            count=len(page),
+            patient=patient_of(request, "radiograph", page),
+        )
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(summary="One analysis", examples=ANALYSIS_READ)
@@ -148,6 +159,7 @@ class ModelVersionViewSet(ApiViewSet):
     """The networks that read or have read radiographs. Administrators manage them."""
 
     serializer_class = ModelVersionSerializer
+    scopes = {"list": Scope.READ, "retrieve": Scope.READ}
 
     def get_queryset(self):
         return model_versions_list()

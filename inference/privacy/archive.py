@@ -7,10 +7,19 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from django.core.files.storage import Storage
 from django.utils import timezone
 
 PIECE = 256 * 1024
+
+
+class Stored(NamedTuple):
+    """A stored file, without the row that names it: thousands of them may wait for their turn."""
+
+    storage: Storage
+    name: str
 
 
 class _Pipe(io.RawIOBase):
@@ -18,22 +27,27 @@ class _Pipe(io.RawIOBase):
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
+        self.size = 0
 
     def writable(self) -> bool:
         return True
 
     def write(self, data) -> int:
         self.pieces.append(bytes(data))
+        self.size += len(data)
         return len(data)
 
     def taken(self) -> bytes:
         data = b"".join(self.pieces)
         self.pieces.clear()
+        self.size = 0
         return data
 
 
-def zip_stream(documents: dict[str, object], files: dict) -> Iterator[bytes]:
-    """The archive, piece by piece: ``documents`` as JSON by name, then the stored ``files``.
+def zip_stream(documents: dict[str, object], files: dict[str, Stored]) -> Iterator[bytes]:
+    """The archive, piece by piece: ``documents`` by name, then the stored ``files``.
+
+    A document is written as JSON; an iterator of bytes as what it gives.
 
     Its last entry, ``files.json``, tells of each file its size and SHA-256, or that it is
     missing. What can't be read for another reason ends the stream without the archive's
@@ -42,10 +56,11 @@ def zip_stream(documents: dict[str, object], files: dict) -> Iterator[bytes]:
     pipe, found = _Pipe(), []
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, document in documents.items():
-            yield from _entry(archive, pipe, name, [_json(document)])
+            pieces = document if isinstance(document, Iterator) else [_json(document)]
+            yield from _entry(archive, pipe, name, pieces)
         for name, file in files.items():
             try:
-                opened = file.open("rb")
+                opened = file.storage.open(file.name, "rb")
             except FileNotFoundError:
                 found.append({"name": name, "missing": True})
                 continue
@@ -65,6 +80,8 @@ def _entry(archive, pipe: _Pipe, name: str, pieces: Iterable[bytes]) -> Iterator
     with _opened(archive, name) as entry:
         for piece in pieces:
             entry.write(piece)
+            if pipe.size >= PIECE:
+                yield pipe.taken()
     yield pipe.taken()
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import override
 from accounts.models import Doctor
 from inference.models import Analysis
 
+from .archive import Stored
 from .rows import children, file_fields
 
 # Of no meaning outside: what processes note for themselves, and copies of other columns.
@@ -42,7 +43,7 @@ def described_fields(model: type[models.Model], parent: str = "") -> list[models
     return [field for field in model._meta.concrete_fields if field.name not in internal]
 
 
-def files_of(row: models.Model) -> dict[str, models.fields.files.FieldFile]:
+def files_of(row: models.Model) -> dict[str, Stored]:
     """The stored files of a row by the path that each has in the archive."""
     derived = DERIVED_FILES.get(row._meta.label_lower, set())
     found = {}
@@ -50,7 +51,7 @@ def files_of(row: models.Model) -> dict[str, models.fields.files.FieldFile]:
         file = getattr(row, field.name)
         if file and field.name not in derived:
             folder, *_between, name = file.name.split("/")
-            found[f"{folder}/{row.pk}/{name}"] = file
+            found[f"{folder}/{row.pk}/{name}"] = Stored(file.storage, file.name)
     return found
 
 
@@ -72,7 +73,7 @@ def row_document(row: models.Model, parent: str = "") -> dict[str, Any]:
 
 def tree_document(
     row: models.Model, *, reader, parent: str = ""
-) -> tuple[dict[str, Any], dict[str, models.fields.files.FieldFile]]:
+) -> tuple[dict[str, Any], dict[str, Stored]]:
     """A row with all rows below it, and the files of all of them.
 
     ``reader``: the doctor for whom it is made, from whom readings may be withheld; ``None``
@@ -116,7 +117,7 @@ def plain(value: Any) -> Any:
 def description(model: type[models.Model], parent: str = "") -> dict[str, Any]:
     """What the document of a row of ``model`` holds, in English: each key with its meaning."""
     with override("en"):
-        told = {field.name: _meaning(field) for field in described_fields(model, parent)}
+        told = {field.name: meaning(field) for field in described_fields(model, parent)}
         for name in DERIVED_FILES.get(model._meta.label_lower, set()):
             del told[name]
         for child in children(model):
@@ -126,15 +127,16 @@ def description(model: type[models.Model], parent: str = "") -> dict[str, Any]:
     return told
 
 
-def _meaning(field: models.Field) -> str:
-    meaning = str(field.verbose_name)
+def meaning(field: models.Field) -> str:
+    """The name of a column, the words of its choices, and its type."""
+    told = str(field.verbose_name)
     if isinstance(field, models.FileField):
-        return f"{meaning}: path in this archive, or null"
+        return f"{told}: path in this archive, or null"
     if field.choices:
         words = "; ".join(f"{value!r}: {name}" for value, name in field.choices)
-        meaning = f"{meaning} ({words})"
+        told = f"{told} ({words})"
     kind = "person" if field.related_model is Doctor else field.get_internal_type()
-    return f"{meaning} [{kind}]"
+    return f"{told} [{kind}]"
 
 
 def _doctors(model: type[models.Model]) -> list[str]:

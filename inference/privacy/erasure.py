@@ -51,6 +51,8 @@ def erasure_request(
     if cause == Erasure.Cause.OTHER and not comment.strip():
         raise ErasureReasonError
     with transaction.atomic():
+        # Locked: a radiograph that comes in this moment comes before, and counts, or never.
+        patient = Patient.objects.select_for_update().get(pk=patient.pk)
         erasure = Erasure(
             patient_key=patient.pk,
             owner_id=patient.owner_id,

@@ -1,4 +1,4 @@
-"""A patient's or a doctor's data, to be handed out (GDPR, articles 15 and 20)."""
+"""A patient's data, to be handed out (GDPR, articles 15 and 20)."""
 
 from __future__ import annotations
 

@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.conf import settings
-from django.utils import timezone
+from django.db import transaction
+from django.db.models import QuerySet
 
 from patients.models import Erasure, Patient
-from patients.retention import with_retention
+from patients.retention import retention_end_at, retention_over
 
 from .erasure import erasure_carry_out
 
@@ -25,30 +25,29 @@ class Overdue:
     until: dt.date
 
 
-def overdue() -> Iterator[Overdue]:
-    """Every patient whose term is over; nothing is changed."""
-    today = timezone.localdate()
-    # Nobody is overdue whose record is younger than the term.
-    horizon = dt.date(max(today.year - settings.RETENTION_AGE, 1), today.month, 1)
-    born = Patient.objects.filter(birth_date__lt=horizon + dt.timedelta(days=31))
-    for patient, until in with_retention(born):
-        if until < today:
-            yield Overdue(patient.pk, patient.radiographs.count(), until)
+def overdue(patients: QuerySet[Patient] | None = None) -> Iterator[Overdue]:
+    """Every patient whose term is over, or those among ``patients``; nothing is changed."""
+    rows = retention_over(Patient.objects if patients is None else patients).order_by("pk")
+    for patient in rows.iterator(chunk_size=1000):
+        yield Overdue(patient.pk, patient.radiographs_kept, retention_end_at(patient))
 
 
 def retention_run(*, by=None) -> Iterator[Overdue]:
     """Erase every patient whose term is over, one transaction each; yields each when erased."""
-    for entry in list(overdue()):
-        patient = Patient.objects.filter(pk=entry.key).first()
-        if patient is None:
-            continue
-        erasure = Erasure.objects.filter(patient_key=entry.key, is_open=True).first()
-        erasure = erasure or Erasure.objects.create(
-            patient_key=entry.key,
-            owner_id=patient.owner_id,
-            cause=Erasure.Cause.TERM,
-            due_on=entry.until,
-            requested_by=by,
-        )
-        erasure_carry_out(erasure=erasure, by=by)
+    for key in [entry.key for entry in overdue()]:
+        with transaction.atomic():
+            # Locked and asked again: a radiograph that came since begins the term anew.
+            patient = Patient.objects.select_for_update().filter(pk=key).first()
+            entry = next(overdue(Patient.objects.filter(pk=key)), None)
+            if patient is None or entry is None:
+                continue
+            erasure = Erasure.objects.filter(patient_key=key, is_open=True).first()
+            erasure = erasure or Erasure.objects.create(
+                patient_key=key,
+                owner_id=patient.owner_id,
+                cause=Erasure.Cause.TERM,
+                due_on=entry.until,
+                requested_by=by,
+            )
+            erasure_carry_out(erasure=erasure, by=by)
         yield entry

@@ -11,6 +11,11 @@ from operations.services import access_record
 log = structlog.get_logger(__name__)
 
 
+def refusal_explain(request: HttpRequest, *, reason: str, actor=None) -> None:
+    """Say why ``request`` is about to be refused, and whose it is where nobody is signed in."""
+    request.refusal = (actor, reason)
+
+
 def refusal_record(request: HttpRequest, response: HttpResponse) -> None:
     """Record a 403 or 404 of a signed-in account, and a 401 to whoever brought a token.
 
@@ -21,7 +26,8 @@ def refusal_record(request: HttpRequest, response: HttpResponse) -> None:
     status, match = response.status_code, getattr(request, "resolver_match", None)
     if status not in (401, 403, 404) or match is None:
         return
-    user = getattr(request, "user", None)
+    actor, reason = getattr(request, "refusal", (None, ""))
+    user = actor or getattr(request, "user", None)
     known = getattr(user, "is_authenticated", False)
     if not (known or (status == 401 and "HTTP_AUTHORIZATION" in request.META)):
         return
@@ -32,6 +38,7 @@ def refusal_record(request: HttpRequest, response: HttpResponse) -> None:
             action="refused",
             object_type=f"refusal.{status}",
             object_id=str(key)[:36] if _is_key(key) else "-",
+            reason=reason,
             request=request,
         )
     except DatabaseError:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from operations.models import AccessEvent
 
-from .wording import REFUSALS
+from .wording import OBJECTS, REFUSALS
 
 # An event is timed a moment before it gets its key, and one machine's clock is ahead of
 # another's: so many keys beside a period are looked at as well.
@@ -53,8 +53,10 @@ def events_of_doctor(rows: QuerySet[AccessEvent], words: str) -> QuerySet[Access
 
 
 def events_found(rows: QuerySet[AccessEvent], words: str) -> QuerySet[AccessEvent]:
-    """By an account's e-mail address, or a key: of a request, a patient, or any object."""
+    """By an account's e-mail address, or a key: of a request, a patient, a reason, any object."""
     words = words.strip()
+    if ":" in words:
+        return rows.filter(reason=words)
     if "@" in words:
         return events_of_doctor(rows, words)
     events = AccessEvent.objects.all()
@@ -65,7 +67,7 @@ def events_found(rows: QuerySet[AccessEvent], words: str) -> QuerySet[AccessEven
         if events.filter(patient=words).exists():
             return rows.filter(patient=words)
     # The index begins with the type.
-    types = [*REFUSALS, *(model._meta.label_lower for model in apps.get_models())]
+    types = [*OBJECTS, *REFUSALS, *(model._meta.label_lower for model in apps.get_models())]
     return rows.filter(object_type__in=types, object_id=words)
 
 

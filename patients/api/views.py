@@ -16,6 +16,7 @@ from patients.selectors import patients_by_identifier, patients_list
 from patients.services import patient_create, patient_update
 from pneumoniapp.api.schema import location_header
 from pneumoniapp.api.views import ApiViewSet
+from pneumoniapp.scopes import Scope
 
 from .filters import PatientFilters
 from .serializers import (
@@ -26,7 +27,12 @@ from .serializers import (
 )
 
 REFUSED = ("patient_exists", "birth_date_in_future", "birth_date_too_early")
-REFUSED_UPDATE = (*REFUSED, "birth_date_after_radiograph")
+REFUSED_UPDATE = (
+    *REFUSED,
+    "birth_date_after_radiograph",
+    "identifier_of_owner",
+    "treatment_ended",
+)
 
 
 @extend_schema(tags=["patients"])
@@ -35,6 +41,9 @@ class PatientViewSet(ApiViewSet):
 
     serializer_class = PatientSerializer
     filterset_class = PatientFilters
+    scopes = dict.fromkeys(("list", "retrieve", "search"), Scope.READ) | dict.fromkeys(
+        ("create", "update", "partial_update"), Scope.UPLOAD
+    )
     problems = {"create": REFUSED, "update": REFUSED_UPDATE, "partial_update": REFUSED_UPDATE}
 
     def get_queryset(self):

@@ -32,6 +32,14 @@ class InvalidTokenError(PermanentError):
     sentence = _("The token is not valid, or it has expired.")
 
 
+class TokenScopeError(PermanentError):
+    """``scope`` is what the route needs."""
+
+    code = "token_scope"
+    status = 403
+    sentence = _("This token may not do that: it lacks the scope %(scope)s.")
+
+
 class PermissionDeniedError(PermanentError):
     code = "permission_denied"
     status = 403

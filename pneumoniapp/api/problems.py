@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.core.exceptions import (
+    ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -39,21 +40,23 @@ CODED = (
     (exceptions.UnsupportedMediaType, errors.UnsupportedMediaTypeError),
     (exceptions.Throttled, errors.TooManyRequestsError),
     ((exceptions.PermissionDenied, PermissionDenied), errors.PermissionDeniedError),
-    ((exceptions.NotFound, Http404), errors.NotFoundError),
+    # A row that went between two looks at it is not found either.
+    ((exceptions.NotFound, Http404, ObjectDoesNotExist), errors.NotFoundError),
     (RequestDataTooBig, errors.RequestTooLargeError),
     ((SuspiciousOperation, UnreadablePostError), errors.MalformedRequestError),
 )
 
 
 def problem(error: CodedError) -> dict:
-    """The members of RFC 9457, section 3.1, and the extension ``code``."""
-    return {
+    """The members of RFC 9457, section 3.1, and the extensions ``code`` and ``errors``."""
+    body = {
         "type": f"/api/problems/{error.code}/",
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
         "detail": str(error),
         "code": error.code,
     }
+    return body | {"errors": error.fields} if error.fields else body
 
 
 def problem_handler(exc: Exception, context: dict) -> Response:
@@ -75,6 +78,8 @@ def problem_handler(exc: Exception, context: dict) -> Response:
             exc_info=exc,
             extra={"status_code": 500, "request": request},
         )
+    if isinstance(exc, ObjectDoesNotExist):
+        logger.warning("row_gone", exc_info=exc)
     body = problem(error)
     if isinstance(exc, exceptions.ValidationError):
         body["errors"] = errors_by_field(exc.get_full_details())

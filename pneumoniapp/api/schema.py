@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
 from pneumoniapp.errors import REGISTRY, CodedError
+from pneumoniapp.scopes import Scope
 
 from . import errors
 from .problems import MEDIA_TYPE, problem
@@ -33,7 +34,8 @@ class ProblemSerializer(serializers.Serializer):
     errors = serializers.DictField(
         child=FieldErrorSerializer(many=True),
         required=False,
-        help_text="With the code `invalid`: what is wrong, by field or parameter.",
+        help_text="With the codes `invalid` and `patient_mismatch`: what is wrong, by field or "
+        "parameter.",
     )
 
 
@@ -78,11 +80,25 @@ def _example(error: type[CodedError]) -> OpenApiExample:
 
 
 class ApiSchema(AutoSchema):
-    """Describes the errors of each operation.
+    """Describes the scope and the errors of each operation.
+
+    OpenAPI 3.0 has scopes for OAuth alone, so the scope stands in the description and, for
+    programs, in ``x-scope``.
 
     Those that every request of the kind may meet are worked out; a view adds its own as
     ``problems = {action_or_method: (code, ...)}``.
     """
+
+    def get_operation(self, *args, **kwargs):
+        operation = super().get_operation(*args, **kwargs)
+        if operation and (scope := self._scope()):
+            told = operation.get("description", "")
+            operation["description"] = f"{told}\n\nNeeds the scope `{scope}`.".strip()
+            operation["x-scope"] = str(scope)
+        return operation
+
+    def _scope(self) -> str | None:
+        return self.view.scope_of(getattr(self.view, "action", None) or self.method.lower())
 
     def _get_response_bodies(self, direction="response"):
         bodies = super()._get_response_bodies(direction)
@@ -115,7 +131,8 @@ class ApiSchema(AutoSchema):
         if getattr(self.view, "action", None) in getattr(self.view, "list_actions", ()):
             codes.append("invalid_cursor")
         if self.view.get_authenticators():
-            codes += ["not_authenticated", "invalid_token"]
+            codes += ["not_authenticated", "invalid_token", "token_address", "token_maker"]
+            codes += ["token_scope"] if self._scope() else []
         for permission in self.view.get_permissions():
             codes += getattr(permission, "codes", ())
         if "{" in self.path:
@@ -127,6 +144,17 @@ class ApiSchema(AutoSchema):
         return codes
 
 
-class ApiTokenScheme(KnoxTokenScheme):
-    target_class = "pneumoniapp.api.authentication.ApiTokenAuthentication"
+class ApiTokenScheme(OpenApiAuthenticationExtension):
+    target_class = "accounts.api.authentication.ApiTokenAuthentication"
     name = "token"
+
+    def get_security_definition(self, auto_schema) -> dict:
+        scopes = "\n".join(f"- {scope.label}" for scope in Scope)
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token <token>`. A token does no more than its scopes say:\n\n"
+            f"{scopes}\n\nEach operation says which one it needs (`x-scope`); without it the "
+            "answer is `403`, `token_scope`.",
+        }

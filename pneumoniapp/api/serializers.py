@@ -75,6 +75,15 @@ class StrictDateField(serializers.DateField):
         return super().to_internal_value(value)
 
 
+class StrictIntegerField(serializers.IntegerField):
+    """A whole number, not a text of digits."""
+
+    def to_internal_value(self, data) -> int:
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
 class StrictChoiceField(serializers.ChoiceField):
     """One of the choices, as text. What else was sent is not repeated: programs log answers."""
 

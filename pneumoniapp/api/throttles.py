@@ -80,6 +80,15 @@ class AnonymousThrottle(WindowThrottle):
         return None if request.user.is_authenticated else self.get_ident(request)
 
 
+class GuessThrottle(WindowThrottle):
+    """Tokens that are none, by network address; asked by whoever looks tokens up."""
+
+    scope = "guess"
+
+    def caller(self, request) -> str | None:
+        return self.get_ident(request)
+
+
 class TokenThrottle(WindowThrottle):
     """Attempts to get a token, by network address."""
 

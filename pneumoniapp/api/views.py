@@ -7,6 +7,10 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from pneumoniapp.scopes import ANY
+
+from .errors import TokenScopeError
+
 PAGING_PARAMETERS = frozenset({"cursor", "page_size"})
 
 
@@ -52,11 +56,39 @@ class StrictQueryMixin:
         return known
 
 
-class ApiView(StrictQueryMixin, APIView):
+class ScopedMixin:
+    """Refuses a token that lacks the scope which the asked action declares.
+
+    What declares none is closed to every token, so a forgotten one is found by whoever asks.
+    """
+
+    # Scopes by action (or by lower-case method).
+    scopes: dict[str, str] = {}
+
+    @classmethod
+    def scope_of(cls, action: str) -> str | None:
+        """The scope of an action, ``ANY``, or ``None`` where none is declared."""
+        return cls.scopes.get(action)
+
+    def check_permissions(self, request) -> None:
+        super().check_permissions(request)
+        token, method = request.auth, request.method.lower()
+        if token is None or method not in self.http_method_names:
+            return
+        method = "get" if method == "head" else method
+        needed = self.scope_of(getattr(self, "action", None) or method)
+        if needed == ANY or needed in token.scopes or not hasattr(self, method):
+            return
+        # operations.audit.refusals writes down which token it was.
+        request._request.refusal = (request.user, f"token_scope:{token.pk}")
+        raise TokenScopeError(scope=needed)
+
+
+class ApiView(ScopedMixin, StrictQueryMixin, APIView):
     """A single address."""
 
 
-class ApiViewSet(StrictQueryMixin, GenericViewSet):
+class ApiViewSet(ScopedMixin, StrictQueryMixin, GenericViewSet):
     """The addresses of one kind of object, each with a UUID as its key."""
 
     lookup_value_converter = "uuid"

@@ -41,7 +41,6 @@ INSTALLED_APPS = [
     "allauth.mfa",
     "allauth.usersessions",
     "rest_framework",
-    "knox",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_filters",
@@ -82,7 +81,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.sessions.limits.SessionLimitsMiddleware",
-    "accounts.second_factor.middleware.StaffSecondFactorMiddleware",
+    "accounts.second_factor.middleware.SecondFactorMiddleware",
     "operations.middleware.PassingFaultMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -223,7 +222,11 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "accounts.passwords.validators.OwnWordsValidator"},
+    {"NAME": "accounts.passwords.validators.BreachedPasswordValidator"},
 ]
+# "Pwned Passwords" as one file of SHA-1, ordered by hash; none: Django's common list alone.
+BREACHED_PASSWORDS_FILE = env.str("BREACHED_PASSWORDS_FILE", default="")
 REGISTRATION_NUMBER_VALIDATOR = env.str(
     "REGISTRATION_NUMBER_VALIDATOR", default="accounts.validators.validate_rpps"
 )
@@ -254,6 +257,9 @@ STAFF_SESSION_IDLE_SECONDS = env.int("STAFF_SESSION_IDLE_SECONDS", default=900)
 # For so long after a password or a code was given, nothing asks for it again.
 REAUTHENTICATION_SECONDS = env.int("REAUTHENTICATION_SECONDS", default=900)
 ACCOUNT_REAUTHENTICATION_TIMEOUT = REAUTHENTICATION_SECONDS
+# A form that waits for that is kept, encrypted, for so long.
+WAITING_FORM_SECONDS = env.int("WAITING_FORM_SECONDS", default=600)
+SESSION_ENGINE = "accounts.sessions.store"
 DEVICE_COOKIE_NAME = "devices"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
@@ -295,6 +301,8 @@ MFA_FORMS = {
     "authenticate": "accounts.second_factor.forms.AuthenticateForm",
     "reauthenticate": "accounts.second_factor.forms.ReauthenticateForm",
     "activate_totp": "accounts.second_factor.forms.ActivateTOTPForm",
+    "authenticate_webauthn": "accounts.second_factor.forms.AuthenticateWebAuthnForm",
+    "reauthenticate_webauthn": "accounts.second_factor.forms.ReauthenticateWebAuthnForm",
     "add_webauthn": "accounts.second_factor.forms.AddWebAuthnForm",
     "edit_webauthn": "accounts.second_factor.forms.EditWebAuthnForm",
 }
@@ -306,9 +314,10 @@ EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=10)
 ADMINS = [("", address) for address in env.list("ADMINS", default=[])]
 # Where a suspended or waiting doctor may write to; empty: no address is shown.
 CONTACT_EMAIL = env.str("CONTACT_EMAIL", default="")
-API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=30)
+# For how many days a token holds unless its maker says, and at most.
+API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=90)
+API_TOKEN_MAX_DAYS = env.int("API_TOKEN_MAX_DAYS", default=365)
 API_TOKEN_LIMIT = env.int("API_TOKEN_LIMIT", default=50)
-REST_KNOX = {"TOKEN_TTL": timedelta(days=API_TOKEN_DAYS), "AUTO_REFRESH": False}
 DEMO_PASSWORD = env.str("DEMO_PASSWORD", default="demonstration")
 
 # --- Limits of a received file ------------------------------------------------------------
@@ -462,15 +471,17 @@ CELERY_BEAT_SCHEDULE["anomalies"] = {
 }
 
 # --- REST API (docs/api.md) ---------------------------------------------------------------
-# "<number>/<sec|min|hour|day>" for each doctor, each address without a token, and each
-# address that asks for tokens. Counted in the cache: several processes need CACHE_URL.
+# "<number>/<sec|min|hour|day>" for each doctor, each address without a token, each address
+# that asks for tokens, and each that sends wrong ones. Counted in the cache: several processes
+# need CACHE_URL.
 API_THROTTLES = {
     "user": env.str("API_THROTTLE_USER", default="1200/min"),
     "anon": env.str("API_THROTTLE_ANON", default="60/min"),
     "token": env.str("API_THROTTLE_TOKEN", default="20/min"),
+    "guess": env.str("API_THROTTLE_GUESS", default="30/min"),
 }
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["pneumoniapp.api.authentication.ApiTokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.authentication.ApiTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.api.permissions.MayPractise"],
     "DEFAULT_THROTTLE_CLASSES": [
         "pneumoniapp.api.throttles.AnonymousThrottle",

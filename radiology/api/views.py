@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from operations.services import access_record
 from pneumoniapp.api.errors import NotReadyError
 from pneumoniapp.api.views import ApiView
+from pneumoniapp.scopes import Scope
 from radiology.errors import StorageUnavailableError
 from radiology.files import file_response
 from radiology.models import Radiograph
@@ -35,6 +36,7 @@ class RadiographFileView(ApiView):
     """One of the files of a radiograph that the doctor may see."""
 
     channel = "api"
+    scopes = {"get": Scope.READ}
 
     def get_radiograph(self, request: Request) -> Radiograph:
         radiograph = get_object_or_404(

@@ -1,13 +1,17 @@
 """Doctors and administrators for tests."""
 
+from datetime import timedelta
+
 import factory
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 
-from accounts.models import Doctor, Practice, PracticeMembership
+from accounts.models import ApiToken, Doctor, Practice, PracticeMembership
 from accounts.practices.services import invitation_accept, invitation_create, member_end
+from accounts.tokens.text import token_digest, token_text
 from accounts.validators import luhn_is_valid
+from pneumoniapp.scopes import Scope
 
 PASSWORD = "correct horse battery"
 
@@ -86,3 +90,16 @@ def left(doctor: Doctor) -> Doctor:
     member_end(membership=doctor.memberships.get(is_open=True), by=doctor)
     doctor.refresh_from_db()
     return doctor
+
+
+def token_for(owner: Doctor, **values) -> str:
+    """The text of a token of ``owner`` that may do everything, unless ``values`` say otherwise;
+    nothing is recorded or mailed. A program's is made by an owner of its practice."""
+    text = token_text()
+    if owner.is_service:
+        makers = Doctor.objects.filter(practice=owner.practice, practice_role="owner")
+        values.setdefault("created_by", makers.first())
+    facts = {"name": "Program", "scopes": list(Scope.values)} | values
+    facts.setdefault("expires_at", timezone.now() + timedelta(days=1))
+    ApiToken.objects.create(owner=owner, hint=text[:12], digest=token_digest(text), **facts)
+    return text

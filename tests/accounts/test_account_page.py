@@ -1,24 +1,15 @@
-"""The account page: names, language, tokens."""
-
-from datetime import timedelta
+"""The account page: names, language."""
 
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from django.utils import timezone
-from knox.models import AuthToken
 
-from accounts.errors import TooManyTokensError
-from accounts.tasks import purge
-from accounts.tokens import token_create
 from operations.models import AccessEvent
 
-from .factories import AdminFactory, DoctorFactory
+from .factories import DoctorFactory
 
 pytestmark = pytest.mark.django_db
 URL = "/account/"
-NEW = "/account/tokens/"
-REVOKE = "/account/tokens/revoke/"
 COOKIE = django_settings.LANGUAGE_COOKIE_NAME
 
 
@@ -36,15 +27,14 @@ def facts(**changes) -> dict:
     return {"first_name": "Anne", "last_name": "Martin", "language": "en"} | changes
 
 
-@pytest.mark.parametrize("url", [URL, NEW, REVOKE])
-def test_needs_a_login(url):
-    assert Client().get(url).url.startswith("/accounts/login/")
-    assert Client().post(url).url.startswith("/accounts/login/")
+def test_needs_a_login():
+    assert Client().get(URL).url.startswith("/accounts/login/")
+    assert Client().post(URL).url.startswith("/accounts/login/")
 
 
-@pytest.mark.parametrize("url", [NEW, REVOKE])
-def test_tokens_are_not_made_or_revoked_by_looking(client, url):
-    assert client.get(url).status_code == 405
+def test_looking_takes_three_queries(client, django_assert_num_queries):
+    with django_assert_num_queries(3):  # session, account, the form's row
+        client.get(URL)
 
 
 def test_shows_what_is_known(client, doctor):
@@ -126,83 +116,6 @@ def test_the_language_is_changed_with_the_pages(client, doctor):
 
 def test_an_unknown_language_is_refused(client, doctor):
     assert client.post(URL, facts(language="tlh")).status_code == 422
-
-
-class TestTokens:
-    def test_is_shown_once_and_stored_as_a_hash(self, client, doctor):
-        response = client.post(NEW)
-        assert response.status_code == 201
-        assert "no-store" in response.headers["Cache-Control"]
-        text = response.context["text"]
-        assert f'value="{text}"' in response.content.decode()
-        token = AuthToken.objects.get(user=doctor)
-        assert text not in (token.digest, token.token_key)
-        lifetime = token.expiry - timezone.now()
-        days = timedelta(days=django_settings.API_TOKEN_DAYS)
-        assert days - timedelta(minutes=1) < lifetime <= days
-        html = client.get(URL).content.decode()
-        assert text not in html
-        assert token.token_key not in html
-        assert text[:8] in html
-
-    def test_is_revoked(self, client, doctor):
-        client.post(NEW)
-        keep = AuthToken.objects.get()
-        client.post(NEW)
-        gone = AuthToken.objects.exclude(digest=keep.digest).get()
-        assert client.post(REVOKE, {"token": gone.digest}).url == URL
-        assert AuthToken.objects.get() == keep
-        actions = AccessEvent.objects.filter(object_type="knox.authtoken").order_by("pk")
-        assert list(actions.values_list("action", flat=True)) == ["create", "create", "delete"]
-        assert {len(event.object_id) for event in actions} == {8}
-
-    @pytest.mark.parametrize("digest", ["", "junk", "\x00"])
-    def test_what_is_no_token_is_not_found(self, client, digest):
-        assert client.post(REVOKE, {"token": digest}).status_code == 404
-
-    def test_of_another_doctor_is_not_found(self, client):
-        token, _text = AuthToken.objects.create(user=DoctorFactory())
-        assert client.post(REVOKE, {"token": token.digest}).status_code == 404
-        assert AuthToken.objects.filter(pk=token.pk).exists()
-        assert token.token_key[:8] not in client.get(URL).content.decode()
-
-    def test_an_ended_one_is_not_listed_and_is_purged(self, client, doctor):
-        ended, _text = AuthToken.objects.create(user=doctor, expiry=timedelta(seconds=-1))
-        alive, _text = AuthToken.objects.create(user=doctor)
-        html = client.get(URL).content.decode()
-        assert ended.token_key[:8] not in html
-        assert alive.token_key[:8] in html
-        purge()
-        assert AuthToken.objects.get() == alive
-
-    def test_there_is_a_limit(self, client, doctor, settings):
-        settings.API_TOKEN_LIMIT = 2
-        for status in (201, 201, 302):
-            assert client.post(NEW).status_code == status
-        assert AuthToken.objects.count() == 2
-        assert "2 tokens already" in client.get(URL).content.decode()
-        with pytest.raises(TooManyTokensError):
-            token_create(doctor=doctor)
-
-    @pytest.mark.parametrize("facts", [{"pending": True}, {"suspended": True}])
-    def test_are_for_doctors_who_may_practise(self, client_for, facts):
-        client = client_for(DoctorFactory(**facts))
-        assert client.get(URL).status_code == 200
-        assert "Tokens for programs" not in client.get(URL).content.decode()
-        assert client.post(NEW).url == URL
-        assert not AuthToken.objects.exists()
-
-    def test_are_not_for_administrators(self, client_for):
-        assert client_for(AdminFactory()).post(NEW).url == URL
-        assert not AuthToken.objects.exists()
-
-    def test_listing_them_takes_as_many_queries_as_one(
-        self, client, doctor, django_assert_num_queries
-    ):
-        for _ in range(20):
-            AuthToken.objects.create(user=doctor)
-        with django_assert_num_queries(4):  # session, account, the form's row, tokens
-            client.get(URL)
 
 
 class TestLanguage:

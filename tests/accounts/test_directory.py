@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.errors import DirectoryFileError
+from accounts.errors import DirectoryFileError, DirectoryShrunkError
 from accounts.models import DirectoryEdition, DirectoryPerson
 from accounts.verification import directory
 from accounts.verification.directory import Person, directory_import, is_same_person, look_up
@@ -111,6 +111,30 @@ def test_what_is_no_directory_is_refused_and_nothing_is_lost(text):
         directory_import(io.StringIO(text))
     assert look_up(doctor()).state == "same"
     assert DirectoryEdition.objects.filter(is_complete=True).count() == 1
+
+
+def test_a_file_that_was_cut_off_replaces_nothing(tmp_path):
+    lines = [f"1000000{number:04},MARTIN,ZOE," for number in range(100)]
+    take_in(*lines)
+    with pytest.raises(DirectoryShrunkError):
+        take_in(*lines[:10])
+    assert DirectoryPerson.objects.count() == 100
+    file = tmp_path / "directory.csv"
+    file.write_text("\n".join([HEADING, *lines[:10]]), encoding="utf-8")
+    with pytest.raises(CommandError, match="--shrink"):
+        call_command("import_directory", file)
+    call_command("import_directory", file, "--shrink")
+    assert DirectoryPerson.objects.count() == 10
+    take_in(*lines[:8])
+    assert DirectoryPerson.objects.count() == 8
+
+
+def test_a_stray_quote_swallows_nobody():
+    lines = [f"1000000{number:04},MARTIN,ZOE," for number in range(100)]
+    take_in(*lines)
+    with pytest.raises(DirectoryFileError):
+        take_in('10000000009,"MARTIN,ZOE,', *lines)
+    assert DirectoryPerson.objects.count() == 100
 
 
 def test_the_command(tmp_path):

@@ -6,11 +6,10 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.shortcuts import resolve_url
-from knox.models import AuthToken
 
-from accounts.models import Doctor
+from accounts.models import ApiToken, Doctor
 
-from .factories import PASSWORD, AdminFactory, DoctorFactory
+from .factories import PASSWORD, AdminFactory, DoctorFactory, token_for
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/login/"
@@ -183,7 +182,7 @@ class TestReset:
     def test_by_mail(self, client, client_for):
         doctor = DoctorFactory()
         elsewhere = client_for(doctor)
-        AuthToken.objects.create(user=doctor)
+        token_for(doctor)
         response = client.post(RESET, {"email": doctor.email.upper()})
         assert response.url == "/accounts/password/reset/done/"
         assert client.get(response.url).status_code == 200
@@ -197,7 +196,7 @@ class TestReset:
         doctor.refresh_from_db()
         assert doctor.check_password(NEW)
         assert not is_logged_in(elsewhere)
-        assert not AuthToken.objects.exists()
+        assert not ApiToken.objects.exists()
         assert mail.outbox[1].to == [doctor.email]
         assert "has been reset" in mail.outbox[1].body
         assert log_in(client, doctor.email, NEW).status_code == 302

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
-from django.test import Client
+from django.test import Client, TestCase
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Doctor, PracticeInvitation, PracticeMembership
+from accounts.practices import services
 from accounts.practices.errors import (
     AlreadyMemberError,
     InvitationGoneError,
@@ -158,6 +159,32 @@ def test_who_was_nobody_when_asked_is_nobody_later(owner):
     assert not invitations_for(late)
     with pytest.raises(InvitationGoneError):
         invitation_accept(invitation=asked, by=late)
+
+
+def test_who_is_verified_since_is_reached_by_asking_again(owner):
+    late = DoctorFactory(pending=True)
+    first = ask(owner, late)
+    late.verification = "verified"
+    late.save()
+    assert not invitations_for(late)
+    again = ask(owner, late)
+    first.refresh_from_db()
+    assert (first.outcome, again.doctor) == ("withdrawn", late)
+    assert ask(owner, late) == again
+    invitation_accept(invitation=again, by=late)
+    late.refresh_from_db()
+    assert late.practice == owner.practice
+
+
+def test_one_practice_mails_one_doctor_only_so_often(owner, monkeypatch):
+    sent = []
+    monkeypatch.setattr(services, "_send", sent.append)
+    doctor = DoctorFactory()
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        for number in range(12):
+            ask(owner, doctor, role=("reader", "doctor")[number % 2])
+    assert len(sent) == services.MOST_MAILS
+    assert len(invitations_for(doctor)) == 1
 
 
 def test_a_member_is_not_invited_again(owner):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from knox.models import AuthToken
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import Doctor
+from accounts.models import ApiToken, Doctor
 from accounts.practices.errors import NotOwnerError, TooManyProgramsError
 from accounts.practices.programs import (
     MOST_PROGRAMS,
@@ -19,18 +21,23 @@ from accounts.practices.programs import (
     program_token_create,
 )
 from accounts.services import unconfirmed_delete
+from accounts.verification.services import doctor_suspend
 from operations.models import AccessEvent
+from patients.errors import PracticePatientsError
 from patients.models import Patient
 from tests.access_routes import API, FILTERS, PAGES
+from tests.api.problems import assert_problem
+from tests.inference.factories import AnalysisFactory
 from tests.patients.factories import PatientFactory
-from tests.radiology.factories import dicom_bytes
+from tests.radiology.factories import RadiographFactory, dicom_bytes
 from tests.test_access import ask, outcome, world  # noqa: F401
 
-from .factories import PASSWORD, DoctorFactory, left, practice_of
+from .factories import PASSWORD, AdminFactory, DoctorFactory, left, practice_of
 
 pytestmark = pytest.mark.django_db
 
 PERSON = {"identifier": "PACS-1", "sex": "F", "birth_date": "1960-01-01"}
+TOKEN = {"name": "PACS", "scopes": ["read", "upload"]}
 # What differs from what a colleague is answered, by route and method.
 OTHERWISE = {("api:analysis-reviews", "POST"): 404, ("api:token", "POST"): 401}
 
@@ -50,7 +57,7 @@ def program(practice):
 
 
 def api(program, practice) -> APIClient:
-    _token, text = program_token_create(program=program, by=member(practice, "owner"))
+    _token, text = program_token_create(owner=program, by=member(practice, "owner"), **TOKEN)
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Token {text}")
     return client
@@ -141,25 +148,30 @@ def test_only_an_owner_makes_programs_and_tokens(role, program, practice):
     by = member(practice, role)
     for act in (
         lambda: program_create(practice=practice, by=by, name="Mine"),
-        lambda: program_token_create(program=program, by=by),
+        lambda: program_token_create(owner=program, by=by, **TOKEN),
         lambda: program_end(program=program, by=by),
     ):
         with pytest.raises(NotOwnerError):
             act()
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
-def test_it_outlives_who_made_it(program, practice):
-    """It belongs to the practice: the maker leaves, the program goes on."""
+def test_it_outlives_who_made_it_but_their_tokens_do_not_work(program, practice):
+    """It belongs to the practice, and who left knows the text of the token that they made."""
     owner, doctor = member(practice, "owner"), member(practice, "doctor")
-    client = api(program, practice)
+    old = api(program, practice)
     practice.memberships.filter(doctor=doctor).update(role="owner")
     Doctor.objects.filter(pk=doctor.pk).update(practice_role="owner")
     left(owner)
-    assert client.get(reverse("api:patient-list")).status_code == 200
+    assert_problem(old.get(reverse("api:patient-list")), 403, "token_maker")
     doctor.refresh_from_db()
+    page = browser(doctor).get(reverse("accounts:program_token", args=[program.pk]))
+    assert "ne fonctionne pas actuellement" in page.text
+    _token, text = program_token_create(owner=program, by=doctor, **TOKEN)
+    client = APIClient(headers={"authorization": f"Token {text}"})
+    assert client.get(reverse("api:patient-list")).status_code == 200
     with pytest.raises(NotOwnerError):
-        program_token_create(program=program, by=owner)
+        program_token_create(owner=program, by=owner, **TOKEN)
     program_end(program=program, by=doctor)
     assert client.get(reverse("api:patient-list")).status_code == 401
 
@@ -173,6 +185,82 @@ def test_it_ends_with_the_practice(practice, program):
     assert not program.is_active
 
 
+OWNER_ENDS = {
+    "suspended": lambda owner: doctor_suspend(doctor=owner, by=AdminFactory()),
+    "closed": lambda owner: Doctor.objects.filter(pk=owner.pk).update(is_active=False),
+    "expired": lambda owner: Doctor.objects.filter(pk=owner.pk).update(
+        verified_until=timezone.localdate() - timedelta(days=1)
+    ),
+    "demoted": lambda owner: Doctor.objects.filter(pk=owner.pk).update(practice_role="doctor"),
+}
+
+
+@pytest.mark.parametrize("end", OWNER_ENDS)
+def test_its_token_works_no_longer_than_who_made_it_may_make_one(end, program, practice):
+    client = api(program, practice)
+    assert client.get(reverse("api:patient-list")).status_code == 200
+    OWNER_ENDS[end](member(practice, "owner"))
+    assert_problem(client.get(reverse("api:patient-list")), 403, "token_maker")
+    assert_problem(client.post(reverse("api:patient-list"), PERSON), 403, "token_maker")
+    assert not Patient.objects.exists()
+
+
+def test_an_administrator_ends_a_program(client_for, program, practice):
+    client = api(program, practice)
+    admin = client_for(AdminFactory())
+    data = {"action": "suspend", "_selected_action": [program.pk]}
+    admin.post(reverse("admin:accounts_doctor_changelist"), data)
+    program.refresh_from_db()
+    assert not program.is_active
+    assert client.get(reverse("api:patient-list")).status_code == 401
+
+
+def recorded(program, practice, **values) -> Patient:
+    """A patient with a radiograph, as the program sent them."""
+    patient = PatientFactory(owner=program, practice=practice, **values)
+    AnalysisFactory(radiograph__patient=patient)
+    return patient
+
+
+def test_the_last_member_gets_what_programs_recorded(program, practice):
+    for role in ("reader", "doctor"):
+        left(member(practice, role))
+    owner, patient = member(practice, "owner"), recorded(program, practice)
+    page = browser(owner).get(reverse("accounts:practice"))
+    assert "Vous êtes le dernier membre" in page.text
+    left(owner)
+    patient.refresh_from_db()
+    assert (patient.owner, patient.practice) == (owner, None)
+    owner.refresh_from_db()
+    radiograph = patient.radiographs.get()
+    client = browser(owner)
+    assert client.get(reverse("inference:reading", args=[radiograph.pk])).status_code == 200
+    assert str(radiograph.pk) in client.get(reverse("inference:list")).text
+    assert client.get(reverse("inference:patient_erasure", args=[patient.pk])).status_code == 200
+    event = AccessEvent.objects.get(reason="handed_over")
+    assert (event.actor, event.patient) == (owner, str(patient.pk))
+
+
+@pytest.mark.parametrize("same", ["identifier", "radiograph"])
+def test_what_they_have_twice_keeps_the_last_member_in(same, program, practice):
+    for role in ("reader", "doctor"):
+        left(member(practice, role))
+    owner = member(practice, "owner")
+    patient = recorded(program, practice, identifier="Pacs-1")
+    own = PatientFactory(owner=owner, identifier="PACS-1" if same == "identifier" else "OWN-1")
+    if same == "radiograph":
+        uid = patient.radiographs.get().sop_instance_uid
+        RadiographFactory(patient=own, sop_instance_uid=uid)
+    with pytest.raises(PracticePatientsError):
+        left(owner)
+    owner.refresh_from_db()
+    patient.refresh_from_db()
+    assert (owner.practice, patient.owner, patient.practice) == (practice, program, practice)
+    assert patient.radiographs.get().owner == program
+    program.refresh_from_db()
+    assert program.is_active
+
+
 def test_there_are_only_so_many(practice):
     owner = member(practice, "owner")
     for number in range(MOST_PROGRAMS):
@@ -181,18 +269,23 @@ def test_there_are_only_so_many(practice):
         program_create(practice=practice, by=owner, name="One more")
 
 
-def test_the_page_makes_one_shows_its_token_once_and_ends_it(practice):
+def test_the_page_makes_one_shows_its_token_once_and_ends_it(
+    practice, django_capture_on_commit_callbacks
+):
     owner = member(practice, "owner")
     client, url = browser(owner), reverse("accounts:practice")
     assert client.post(reverse("accounts:program_new"), {"name": ""}).status_code == 422
     client.post(reverse("accounts:program_new"), {"name": "Archive"})
     program = Doctor.objects.get(is_service=True)
-    answer = client.post(reverse("accounts:program_token", args=[program.pk]))
+    asked = {"name": "Ward 3", "scopes": ["read", "upload"], "days": 30}
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = client.post(reverse("accounts:program_token", args=[program.pk]), asked)
     assert answer.status_code == 201
-    hint = AuthToken.objects.get(user=program).token_key[:8]
+    # Whoever made it is told; the program has no mailbox.
+    assert [message.to for message in mail.outbox] == [[owner.email]]
     page = client.get(url).content.decode()
     assert "Archive" in page
-    assert hint in page
+    assert "Ward 3" in page
     assert "Archive" not in browser(member(practice, "doctor")).get(url).content.decode()
     stranger = DoctorFactory()
     practice_of(owner=stranger)
@@ -201,11 +294,10 @@ def test_the_page_makes_one_shows_its_token_once_and_ends_it(practice):
         # A person's account is no program.
         assert client.post(reverse(name, args=[owner.pk])).status_code == 404
     client.post(reverse("accounts:program_end", args=[program.pk]))
-    assert not AuthToken.objects.filter(user=program).exists()
+    assert not ApiToken.objects.filter(owner=program).exists()
     makers = AccessEvent.objects.filter(object_type="accounts.doctor", object_id=str(program.pk))
     assert list(makers.order_by("pk").values_list("actor", "action")) == [
         (owner.pk, "create"),
         (owner.pk, "update"),
         (owner.pk, "delete"),
     ]
-    assert not mail.outbox

@@ -46,6 +46,58 @@ def test_the_password_is_asked_and_what_was_sent_goes_on(admin, doctor):
     assert response.url == LIST
 
 
+@pytest.mark.parametrize(("action", "after"), [("verify", "verified"), ("suspend", "suspended")])
+def test_an_action_from_a_filtered_list_goes_on(action, after, admin, doctor):
+    """The mail to the administrators leads to such a list."""
+    other = DoctorFactory()
+    address = f"{LIST}?verification__exact=pending&q="
+    # All that the list shows: who is filtered out stays as they are.
+    values = {"action": action, "_selected_action": doctor.pk, "select_across": "1", "index": "0"}
+    asked = admin.post(address, values)
+    assert asked.url.startswith(ASKED)
+    doctor.refresh_from_db()
+    assert doctor.verification == Doctor.Verification.PENDING
+    done = admin.post(asked.url, {"password": PASSWORD})
+    assert done.url == address, "back on the same list"
+    assert "1 account changed." in admin.get(done.url).text
+    doctor.refresh_from_db()
+    other.refresh_from_db()
+    assert doctor.verification == after
+    assert other.verification == Doctor.Verification.VERIFIED
+
+
+@pytest.mark.parametrize("way", ["wrong", "late"])
+def test_who_sent_what_is_no_longer_kept_is_told(way, admin, doctor, time_machine):
+    asked = admin.post(f"{LIST}?q=", {"action": "suspend", "_selected_action": doctor.pk})
+    if way == "late":
+        time_machine.move_to(timezone.now() + timedelta(minutes=20))
+    for _try in range(3 if way == "wrong" else 0):
+        admin.post(asked.url, {"password": "wrong"})
+    done = admin.post(asked.url, {"password": PASSWORD})
+    assert done.url == LIST
+    page = admin.get(done.url).text
+    assert "nothing was done" in page
+    doctor.refresh_from_db()
+    assert doctor.verification == Doctor.Verification.PENDING
+    # Said once, and no more when it is sent again.
+    assert "nothing was done" not in admin.get(LIST).text
+    admin.post(LIST, {"action": "suspend", "_selected_action": doctor.pk})
+    page = admin.get(LIST).text
+    assert "nothing was done" not in page
+    assert "1 account changed." in page
+
+
+def test_a_form_after_a_lapsed_one_goes_on_in_silence(admin, doctor, time_machine):
+    values = {"action": "suspend", "_selected_action": doctor.pk}
+    admin.post(LIST, values)
+    time_machine.move_to(timezone.now() + timedelta(minutes=20))
+    asked = admin.post(LIST, values)
+    done = admin.post(asked.url, {"password": PASSWORD})
+    page = admin.get(done.url).text
+    assert "1 account changed." in page
+    assert "nothing was done" not in page
+
+
 @pytest.mark.parametrize(
     ("address", "data"),
     [

@@ -6,9 +6,17 @@ import time
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+)
 from django.core import mail
+from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts.errors import SecondFactorUnreadableError
@@ -210,3 +218,132 @@ class TestSecrets:
         settings.SECRET_KEY_FALLBACKS = []
         with pytest.raises(SecondFactorUnreadableError):
             adapter.decrypt(hidden)
+
+
+class TestOtherSessions:
+    """A session from before the second factor has shown none: the password alone is no way past."""
+
+    def test_end_when_the_factor_is_set_up(self, client, doctor):
+        stolen = Client()
+        log_in(stolen, doctor)
+        assert stolen.get("/account/").status_code == 200
+        log_in(client, doctor)
+        set_up(client)
+        assert stolen.get("/account/").status_code == 302
+        assert client.get("/account/").status_code == 200
+
+    @pytest.mark.parametrize("page", ["recovery-codes/", "totp/deactivate/", "webauthn/add/", ""])
+    def test_of_an_administrator_open_nothing_of_the_factor(self, client, settings, page):
+        """Even one that was not known to us and so did not end."""
+        settings.MFA_REQUIRED_FOR_STAFF = True
+        admin = AdminFactory()
+        log_in(client, admin)
+        client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+        secret = generate_totp_secret()
+        with transaction.atomic():
+            TOTP.activate(admin, secret)
+        for ask in (client.get, client.post):
+            answer = ask(f"{INDEX}{page}")
+            assert answer.status_code == 302
+            assert answer.url.startswith(f"{INDEX}reauthenticate/")
+        answer = client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+        assert answer.url.startswith(f"{INDEX}reauthenticate/")
+        assert client.get("/admin/").status_code == 302
+        client.post(f"{INDEX}reauthenticate/", {"code": code_of(secret)})
+        assert client.get("/admin/").status_code == 200
+
+    def test_and_this_one_begin_anew_without_any_factor(self, client, client_for, settings):
+        settings.MFA_REQUIRED_FOR_STAFF = True
+        admin = AdminFactory()
+        log_in(client, admin)
+        set_up(client)
+        assert client.get("/admin/").status_code == 200
+        assert client.post(f"{INDEX}totp/deactivate/").status_code == 302
+        assert not Authenticator.objects.filter(user=admin, type="totp").exists()
+        assert client.get("/admin/").url == INDEX
+
+
+class TestUsedOnce:
+    def test_for_as_long_as_any_tolerance_takes_it(self, client, doctor, with_app, time_machine):
+        start = (int(time.time()) // 30 + 20) * 30 + 1
+        time_machine.move_to(start, tick=False)
+        code = code_of(with_app, step=1)
+        for seconds, taken in ((0, True), (15, False), (31, False), (59, False), (62, False)):
+            time_machine.move_to(start + seconds, tick=False)
+            log_in(client, doctor)
+            client.post(AUTHENTICATE, {"code": code})
+            assert (client.get("/account/").status_code == 200) == taken, seconds
+            client.post("/accounts/logout/")
+
+    def test_over_rest_too(self, client, doctor, with_app, time_machine):
+        start = (int(time.time()) // 30 + 20) * 30 + 1
+        time_machine.move_to(start, tick=False)
+        body = {"email": doctor.email, "password": PASSWORD, "code": code_of(with_app, step=1)}
+        answers = []
+        for seconds in (0, 31, 59):
+            time_machine.move_to(start + seconds, tick=False)
+            answer = client.post("/api/v1/auth/token/", body, content_type="application/json")
+            answers.append(answer.status_code)
+        assert answers == [200, 401, 401]
+
+
+def test_two_forms_at_once_make_one_app(doctor):
+    for _click in range(2):
+        with transaction.atomic():
+            TOTP.activate(doctor, generate_totp_secret())
+    assert Authenticator.objects.filter(user=doctor, type="totp").count() == 1
+
+
+def test_an_administrator_with_an_unconfirmed_address_takes_the_change_back(client, settings):
+    settings.MFA_REQUIRED_FOR_STAFF = True
+    admin = AdminFactory(language="en")
+    EmailAddress.objects.create(user=admin, email="mistyped@example.org", verified=False)
+    log_in(client, admin)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert client.get(f"{INDEX}totp/activate/").url == INDEX
+    page = client.get("/accounts/email/")
+    assert page.status_code == 200
+    assert "mistyped@example.org" in page.text
+    data = {"action_remove": "", "email": "mistyped@example.org"}
+    client.post("/accounts/email/", data)
+    assert not EmailAddress.objects.filter(email="mistyped@example.org").exists()
+    set_up(client)
+    assert client.get("/admin/").status_code == 200
+
+
+BROKEN = ['{"id": 1}', "[" * 5000, "[]", "1", '"x"', '{"id": "x", "response": {}}', "{", "null"]
+
+
+@pytest.mark.parametrize("credential", BROKEN)
+def test_what_no_browser_sends_is_a_wrong_answer(client, doctor, with_app, credential):
+    log_in(client, doctor)
+    response = client.post(AUTHENTICATE, {"credential": credential})
+    assert response.status_code in (200, 302, 422)
+    client.post(AUTHENTICATE, {"code": code_of(with_app, step=1)})
+    client.get(f"{INDEX}webauthn/add/")
+    data = {"credential": credential, "name": "Key"}
+    assert client.post(f"{INDEX}webauthn/add/", data).status_code in (200, 302, 422)
+    assert not Authenticator.objects.filter(type="webauthn").exists()
+
+
+def test_a_lost_key_of_the_installation_says_so(client, doctor, with_app, settings):
+    log_in(client, doctor)
+    settings.SECRET_KEY = "another"
+    client.cookies.clear()
+    log_in(client, doctor)
+    response = client.post(AUTHENTICATE, {"code": "123456"})
+    assert response.status_code == 503
+    assert "SECRET_KEY" in response.text
+
+
+def test_the_last_administrator_keeps_the_rights(client_for):
+    admin = AdminFactory(language="en")
+    page = f"/admin/accounts/doctor/{admin.pk}/change/"
+    data = {"email": admin.email, "first_name": "A", "last_name": "B", "language": "en"}
+    client = client_for(admin)
+    for rights in ({"is_staff": "on", "is_active": "on"}, {"is_superuser": "on", "is_staff": "on"}):
+        response = client.post(page, data | rights)
+        assert response.status_code == 200
+        assert "Nobody else has every right" in response.text
+    AdminFactory()
+    assert client.post(page, data | {"is_staff": "on", "is_active": "on"}).status_code == 302

@@ -148,7 +148,7 @@ class TestLimits:
     ):
         here = logged_in(doctor)
         here.get("/account/")
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(3):
             here.get("/account/")
 
 

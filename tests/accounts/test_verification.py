@@ -9,10 +9,10 @@ from django.core import mail
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django_htmx.middleware import HtmxDetails
-from knox.models import AuthToken
 
 from accounts import services
 from accounts.access import practising_doctor_required
+from accounts.credentials import practice_check
 from accounts.errors import (
     AccountExpiredError,
     AccountInactiveError,
@@ -21,12 +21,11 @@ from accounts.errors import (
     AccountSuspendedError,
     NotADoctorError,
 )
-from accounts.models import Doctor
-from accounts.tokens import practice_check
+from accounts.models import ApiToken, Doctor
 from accounts.verification import services as verification
 from operations.models import AccessEvent
 
-from .factories import AdminFactory, DoctorFactory
+from .factories import AdminFactory, DoctorFactory, token_for
 
 pytestmark = pytest.mark.django_db
 
@@ -112,17 +111,17 @@ def test_verifying_twice_writes_one_mail_and_keeps_who_did_it(by, now):
 def test_suspend_ends_sessions_and_tokens_at_once(by, now, client_for):
     doctor = DoctorFactory(language="en")
     client = client_for(doctor)
-    AuthToken.objects.create(user=doctor)
+    token_for(doctor)
     other = DoctorFactory()
     other_client = client_for(other)
-    AuthToken.objects.create(user=other)
+    token_for(other)
     assert client.get("/account/").status_code == 200
 
     now(verification.doctor_suspend, doctor=doctor, by=by)
     assert client.get("/account/").url.startswith("/accounts/login/")
-    assert not AuthToken.objects.filter(user=doctor).exists()
+    assert not ApiToken.objects.filter(owner=doctor).exists()
     assert other_client.get("/account/").status_code == 200
-    assert AuthToken.objects.filter(user=other).exists()
+    assert ApiToken.objects.filter(owner=other).exists()
     assert mail.outbox[0].subject == "[PneumoniApp] Your account is suspended"
 
     doctor.refresh_from_db()
@@ -167,11 +166,11 @@ def test_a_mail_that_can_t_be_sent_undoes_nothing(by, now, settings):
 def test_closing_an_account_ends_sessions_and_tokens(by, client_for):
     doctor = DoctorFactory()
     client = client_for(doctor)
-    AuthToken.objects.create(user=doctor)
+    token_for(doctor)
     services.doctor_update(doctor=doctor, by=by, is_active=False)
     services.doctor_update(doctor=doctor, by=by, is_active=True)
     assert client.get("/account/").status_code == 302
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
 def test_an_address_that_an_administrator_sets_has_to_be_confirmed(by, client, client_for):

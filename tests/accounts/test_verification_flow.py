@@ -165,6 +165,20 @@ class TestAsking:
         assert sorted(message.to[0] for message in mail.outbox) == sorted([doctor.email, by.email])
         assert AccessEvent.objects.filter(actor=doctor, action="update").exists()
 
+    def test_whose_term_is_over_need_not_wait_for_the_schedule(self, client_for):
+        doctor = DoctorFactory(verified_until=today() - timedelta(days=1))
+        client = client_for(doctor)
+        document = SimpleUploadedFile("card.pdf", b"%PDF-1.7 card")
+        client.post("/account/waiting/proof/", {"proof": document})
+        doctor.refresh_from_db()
+        assert doctor.verification == "expired"
+        assert doctor.registration_proof
+        client.post(self.URL, self.facts(doctor))
+        doctor.refresh_from_db()
+        assert doctor.verification == "pending"
+        steps = doctor.verification_steps.order_by("pk")
+        assert [step.state for step in steps] == ["expired", "pending"]
+
     @pytest.mark.parametrize("state", ["verified", "suspended", "pending"])
     def test_who_may_not_changes_nothing(self, client_for, state):
         doctor = DoctorFactory(verification=state)

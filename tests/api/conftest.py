@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from knox.models import AuthToken
+from django.utils import timezone
 from rest_framework.test import APIClient
+
+from tests.accounts.factories import token_for
 
 
 @pytest.fixture
@@ -14,7 +16,8 @@ def api_for():
     def make(account, *, language: str = "en") -> APIClient:
         client = APIClient(enforce_csrf_checks=True, headers={"accept-language": language})
         if account is not None:
-            token = AuthToken.objects.create(user=account)[1]
+            # It has asked a moment ago: its last use need not be written.
+            token = token_for(account, last_used_at=timezone.now())
             client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
         return client
 

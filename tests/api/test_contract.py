@@ -19,12 +19,12 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from knox.models import AuthToken
 from schemathesis.config import SchemathesisConfig
 from schemathesis.transport.serialization import Binary
 
+from patients.models import Patient
 from pneumoniapp.wsgi import application
-from tests.accounts.factories import PASSWORD, DoctorFactory
+from tests.accounts.factories import PASSWORD, DoctorFactory, token_for
 from tests.inference.factories import AnalysisFactory, ModelVersionFactory
 from tests.patients.factories import PatientFactory
 from tests.radiology.factories import RadiographFactory, dicom_bytes
@@ -182,6 +182,15 @@ def says_whose(body) -> bool:
     return len(person) == (0 if "patient" in body else 3)
 
 
+def is_right_in_unicode(body) -> bool:
+    """Whether a "wrong" identifier is a right one: Schemathesis negates the pattern with letters
+    and digits of ASCII alone, and takes superscripts and their like for neither."""
+    text = body.get("identifier") if isinstance(body, dict) else None
+    if not isinstance(text, str) or text.isascii():
+        return False
+    return bool(Patient._meta.get_field("identifier").validators[0].regex.search(text))
+
+
 def make_plausible(body) -> None:
     """Send a DICOM file where a picture was made up, and no radiograph of the unborn."""
     if not isinstance(body, dict):
@@ -200,6 +209,8 @@ def test_the_api_keeps_its_promises(case, doctor, statuses):
         if not says_whose(case.body):
             return
         make_plausible(case.body)
-    _digest, token = AuthToken.objects.create(user=doctor)
+    if is_right_in_unicode(case.body):
+        return
+    token = token_for(doctor)
     response = case.call_and_validate(headers={"Authorization": f"Token {token}"})
     statuses.add(response.status_code)

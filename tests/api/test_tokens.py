@@ -1,12 +1,13 @@
 """Getting a token, using it, giving it up."""
 
 import datetime as dt
+import hashlib
 
 import pytest
 from django.core import mail
 from django.utils import timezone
-from knox.models import AuthToken
 
+from accounts.models import ApiToken
 from operations.models import AccessEvent
 from tests.accounts.factories import PASSWORD, AdminFactory, DoctorFactory
 
@@ -26,11 +27,13 @@ def test_a_doctor_gets_a_token_that_works_and_is_stored_hashed(api_for, doctor, 
     response = ask(client, doctor.email.upper())
     assert response.status_code == 200
     body = response.json()
-    assert body.keys() == {"token", "expiry"}
+    assert body.keys() == {"token", "expiry", "scopes"}
+    # What asks for nothing in particular gets what programs always got.
+    assert body["scopes"] == ["read", "upload", "review"]
     left = dt.datetime.fromisoformat(body["expiry"]) - timezone.now()
     assert dt.timedelta(days=settings.API_TOKEN_DAYS - 1) < left
-    row = AuthToken.objects.get(user=doctor)
-    assert body["token"] not in (row.digest, row.token_key)
+    row = ApiToken.objects.get(owner=doctor)
+    assert row.digest == hashlib.sha256(body["token"].encode()).hexdigest()
 
     client.credentials(HTTP_AUTHORIZATION=f"Token {body['token']}")
     assert client.get(ME).json() == {
@@ -41,8 +44,13 @@ def test_a_doctor_gets_a_token_that_works_and_is_stored_hashed(api_for, doctor, 
         "verification": "verified",
         "may_practise": True,
         "language": "fr",
+        "token": {
+            "name": "API",
+            "scopes": ["read", "upload", "review"],
+            "expiry": body["expiry"],
+        },
     }
-    assert AccessEvent.objects.filter(action="create", object_type="knox.authtoken").exists()
+    assert AccessEvent.objects.filter(action="create", object_type="accounts.apitoken").exists()
 
 
 def test_an_unknown_address_and_a_wrong_password_are_answered_alike(api_for, doctor):
@@ -52,7 +60,7 @@ def test_an_unknown_address_and_a_wrong_password_are_answered_alike(api_for, doc
     assert_problem(wrong, 401, "invalid_credentials")
     assert wrong.content == unknown.content
     assert wrong["WWW-Authenticate"] == unknown["WWW-Authenticate"] == "Token"
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
     assert not mail.outbox
 
 
@@ -86,7 +94,7 @@ def test_an_unknown_address_costs_one_password_hash_too(api_for, doctor, setting
 def test_who_may_not_practise_gets_no_token(api_for, account, code):
     account = account()
     assert_problem(ask(api_for(None), account.email), 403, code)
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
 def test_a_closed_account_gets_no_token(api_for):
@@ -103,6 +111,12 @@ def test_a_closed_account_gets_no_token(api_for):
         ({"email": "a@b.org", "password": 7}, {"password": "invalid"}),
         ({"email": None, "password": "x"}, {"email": "null"}),
         ({"email": "a@b.org", "password": "x", "admin": True}, {"admin": "unknown"}),
+        ({"email": "a@b.org", "password": "x", "scopes": []}, {"scopes": "min_length"}),
+        ({"email": "a@b.org", "password": "x", "scopes": ["all"]}, {"scopes.0": "invalid_choice"}),
+        ({"email": "a@b.org", "password": "x", "days": "30"}, {"days": "invalid"}),
+        ({"email": "a@b.org", "password": "x", "days": 366}, {"days": "max_value"}),
+        ({"email": "a@b.org", "password": "x", "days": 0}, {"days": "min_value"}),
+        ({"email": "a@b.org", "password": "x", "networks": ["x"] * 21}, {"networks": "max_length"}),
     ],
 )
 def test_mistyped_credentials_name_the_field(api_for, body, errors):
@@ -136,7 +150,7 @@ def test_logout_ends_this_token_alone(api_for, doctor):
 
 def test_an_expired_token_is_refused(api_for, doctor):
     client = api_for(doctor)
-    AuthToken.objects.update(expiry=timezone.now() - dt.timedelta(seconds=1))
+    ApiToken.objects.update(expires_at=timezone.now() - dt.timedelta(seconds=1))
     assert_problem(client.get(ME), 401, "invalid_token")
 
 
@@ -146,6 +160,7 @@ def test_an_expired_token_is_refused(api_for, doctor):
         ("Token", "invalid_token"),
         ("Token a b", "invalid_token"),
         ("Token " + "0" * 64, "invalid_token"),
+        ("Token pna_" + "0" * 72, "invalid_token"),
         ("Token \xff\xfe", "invalid_token"),
         ("Basic YTpi", "not_authenticated"),
         ("", "not_authenticated"),

@@ -140,8 +140,9 @@ def reread(page: Page) -> None:
 
 
 def new_token(page: Page) -> None:
-    page.locator("form[action$='/tokens/'] button").click()
-    page.wait_for_url("**/tokens/")
+    page.fill("[name=name]", "Workstation")
+    page.locator("main form .btn-primary").click()
+    expect(page.locator("#token")).to_be_visible()
 
 
 def search_nobody(page: Page) -> None:
@@ -184,7 +185,11 @@ WALK = [
     Stop("mfa_index"),
     Stop("accounts:account"),
     Stop("accounts:sessions"),
-    Stop("accounts:account", state="token", then=new_token, status=201),
+    Stop("accounts:tokens"),
+    Stop("accounts:tokens", "new", state="first day"),
+    Stop("accounts:tokens", state="refused", then=send_empty, status=422),
+    Stop("accounts:tokens", state="made", then=new_token, status=201),
+    Stop("accounts:program_token", args=lambda world: [world.program]),
     Stop("accounts:practice"),
     Stop("patients:emergency"),
     Stop("patients:emergency", state="refused", then=send_empty, status=422),

@@ -20,8 +20,9 @@ from tests.radiology.factories import dicom_dataset, to_bytes
 # Made in the application's own database, since nobody signs up as suspended.
 ACCOUNTS = """
 import json
-from accounts.tokens import token_create
+from accounts.tokens.services import token_create
 from accounts.models import Doctor
+from accounts.practices.programs import program_create
 from accounts.practices.services import practice_create
 from inference.models import ModelVersion
 from tests.accounts.factories import AdminFactory, DoctorFactory, joined, rpps
@@ -35,8 +36,15 @@ for place, kind in enumerate(("doctor", "new", "suspended", "refused", "colleagu
     ).email
 made["admin"] = AdminFactory(email=f"admin{base}@example.org").email
 doctor = Doctor.objects.get(email=made["doctor"])
-token_create(doctor=doctor)
+token_create(
+    owner=doctor,
+    name="Archive, ward 3",
+    scopes=["read", "upload"],
+    networks=["192.0.2.0/24", "2001:db8::/32"],
+)
 practice = practice_create(by=doctor, name="Cabinet du Port")
+program = program_create(practice=practice, by=doctor, name="Archive")
+made["program"] = program.pk
 joined(practice, Doctor.objects.get(email=made["colleague"]))
 model = ModelVersion.objects.order_by("-registered_at").first()
 made["model"] = [model.name, model.version]
@@ -51,6 +59,7 @@ class World:
     stack: Stack
     emails: dict[str, str] = field(default_factory=dict)
     model: list[str] = field(default_factory=list)
+    program: int = 0
     patients: list[str] = field(default_factory=list)
     radiographs: list[str] = field(default_factory=list)
     failed: str = ""
@@ -62,6 +71,7 @@ class World:
         done = stack.manage("shell", "--command", ACCOUNTS)
         made = json.loads(next(x for x in done.splitlines() if x.startswith("MADE"))[5:])
         world.model = made.pop("model")
+        world.program = made.pop("program")
         world.emails = made
         person = {"patient_identifier": "IPP-2041", "birth_date": "1957-11-02", "sex": "F"}
         with world.api() as api:

@@ -10,7 +10,6 @@ from functools import lru_cache
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from inference.models import Analysis
@@ -18,6 +17,7 @@ from operations.storage import storage_compare
 from patients.models import Patient
 from radiology.models import Radiograph, Upload
 from radiology.uploads import PIECE_BYTES
+from tests.accounts.factories import token_for
 from tests.patients.factories import PatientFactory
 from tests.radiology.archives import archive_bytes
 
@@ -56,7 +56,7 @@ def patient(doctor) -> Patient:
 @pytest.fixture
 def api(doctor) -> APIClient:
     client = APIClient(headers={"accept-language": "en"})
-    client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user=doctor)[1]}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token_for(doctor)}")
     return client
 
 

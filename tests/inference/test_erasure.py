@@ -9,7 +9,8 @@ from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import models
+from django.db import connection, models
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -27,7 +28,7 @@ from inference.services import analysis_run, model_register, review_create
 from operations.models import AccessEvent
 from operations.storage import stored_files
 from patients.models import Erasure, Patient, Tombstone
-from patients.retention import retention_end
+from patients.retention import retention_end, retention_end_of, retention_over
 from radiology.models import Radiograph, SecondReading, Upload
 from tests.accounts.factories import AdminFactory, DoctorFactory
 from tests.inference.factories import AnalysisFactory
@@ -322,6 +323,64 @@ def test_retention_is_listed_first_and_then_carried_out(doctor, run_command):
     assert set(Patient.objects.all()) == {kept, child}
     assert Erasure.objects.get().cause == "term"
     assert run_command("retention")[1] == ["0 patients with 0 radiographs were erased"]
+
+
+@pytest.mark.parametrize(("years", "age"), [(20, 28), (3, 18), (10, 0), (1, 7), (9999, 28)])
+def test_the_database_finds_the_same_days(doctor, settings, time_machine, years, age):
+    """Day by day around a leap day, as ``retention_end`` says for each row."""
+    settings.RETENTION_YEARS, settings.RETENTION_AGE = years, age
+    days = [dt.date(2024, 2, 26) + dt.timedelta(days=number) for number in range(6)]
+    for last in days:
+        RadiographFactory(
+            patient__owner=doctor, patient__birth_date=dt.date(1990, 1, 1), acquired_on=last
+        )
+    for born in days:
+        RadiographFactory(
+            patient__owner=doctor, patient__birth_date=born, acquired_on=dt.date(2024, 3, 1)
+        )
+    for after in (years, age):
+        for day in days if 2024 + after < 2100 else days[:1]:
+            now = day.replace(year=min(2024 + after, 2099), day=min(day.day, 28))
+            for today in (now, now + dt.timedelta(days=1), now + dt.timedelta(days=2)):
+                time_machine.move_to(dt.datetime.combine(today, dt.time(12), dt.UTC))
+                assert {patient.pk for patient in retention_over(Patient.objects.all())} == {
+                    patient.pk
+                    for patient in Patient.objects.all()
+                    if retention_end_of(patient) < today
+                }
+
+
+def test_the_administration_sees_whom_retention_would_erase(doctor, client_for, run_command):
+    patient, kept = overdue(record(doctor)), record(doctor, identifier="OTHER-1")
+    page = reverse("admin:patients_patient_retention")
+    before = everything()
+
+    shown = client_for(AdminFactory()).get(page)
+
+    assert str(patient.pk) in shown.text
+    assert "1 Jan 2019" in shown.text
+    assert str(kept.pk) not in shown.text
+    assert patient.identifier not in shown.text
+    assert "1 patient" in shown.text
+    assert set(Patient.objects.all()) == {patient, kept}
+    assert str(patient.pk) in before
+    event = AccessEvent.objects.filter(object_id="list").latest("pk")
+    assert (event.object_type, event.count) == ("patients.patient", 1)
+    assert client_for(AdminFactory(is_superuser=False)).get(page).status_code == 403
+    assert client_for(doctor).get(page).status_code == 302
+    assert page in client_for(AdminFactory()).get(reverse("admin:patients_patient_changelist")).text
+
+
+def test_that_page_costs_the_same_for_any_number(doctor, client_for, django_assert_num_queries):
+    client, page = client_for(AdminFactory()), reverse("admin:patients_patient_retention")
+    overdue(record(doctor))
+    client.get(page)
+    with CaptureQueriesContext(connection) as few:
+        client.get(f"{page}?p=1")
+    for number in range(4):
+        overdue(record(doctor, identifier=f"N-{number}"))
+    with django_assert_num_queries(len(few)):
+        client.get(f"{page}?p=1&x=1")
 
 
 def test_nothing_is_erased_by_itself_unless_it_is_asked_for(doctor, settings):

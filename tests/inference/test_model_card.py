@@ -8,13 +8,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import translation
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from inference.metrics import evaluate
 from inference.model_card import model_card
 from inference.model_card_markdown import card_markdown, write_cards
 from inference.models import LABELS
+from tests.accounts.factories import token_for
 from tests.inference.factories import (
     AnalysisFactory,
     ModelVersionFactory,
@@ -340,7 +340,7 @@ def test_the_admin_leads_to_the_card(admin_client, version):
 
 def test_the_api_gives_the_address_of_the_card(doctor_client, doctor, version):
     program = APIClient()
-    program.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user=doctor)[1]}")
+    program.credentials(HTTP_AUTHORIZATION=f"Token {token_for(doctor)}")
     found = program.get(reverse("api:model-detail", args=[version.pk])).json()
     assert found["card"] == f"http://testserver{url_of(version)}"
     assert doctor_client.get(found["card"]).status_code == 200

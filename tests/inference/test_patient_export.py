@@ -235,3 +235,22 @@ def test_the_number_of_queries_does_not_grow_without_end(patient, django_assert_
     assert Analysis.objects.count() == 2
     with django_assert_max_num_queries(16):
         patient_export(patient=patient, by=None)
+
+
+def test_two_hundred_radiographs_take_little_memory(doctor):
+    patient = PatientFactory(owner=doctor)
+    first = RadiographFactory(patient=patient)
+    with first.file.open() as file:
+        size = len(file.read())
+    for number in range(199):
+        AnalysisFactory(
+            radiograph=RadiographFactory(patient=patient, sop_instance_uid=f"1.2.{number + 1}")
+        )
+    total = 0
+    tracemalloc.start()
+    for piece in patient_export(patient=patient, by=None):
+        total += len(piece)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total > 200 * size
+    assert peak < 8 * 1024 * 1024 < total

@@ -10,7 +10,6 @@ from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from accounts.services import doctor_update
@@ -18,7 +17,7 @@ from inference.errors import ReadingShownError, ReadingWithheldError
 from inference.models import Analysis, Review
 from inference.selectors import reading_get
 from inference.services import review_before_reading, review_create
-from tests.accounts.factories import AdminFactory, DoctorFactory
+from tests.accounts.factories import AdminFactory, DoctorFactory, token_for
 from tests.inference.factories import AnalysisFactory
 from tests.radiology.factories import dicom_bytes
 
@@ -49,7 +48,7 @@ def analysis(patient):
 @pytest.fixture
 def api(doctor):
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user=doctor)[1]}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token_for(doctor)}")
     return client
 
 

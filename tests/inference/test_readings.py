@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 import uuid
 from datetime import timedelta
 
+import cv2
 import numpy as np
 import pytest
 from celery.exceptions import Reject
@@ -32,10 +34,13 @@ from inference.services import (
     reading_submit,
 )
 from pneumoniapp.errors import CodedError, PermanentError
+from radiology import burned_in
 from radiology.models import Radiograph
+from radiology.text_checks import text_decide
+from tests.accounts.factories import AdminFactory
 from tests.inference.factories import AnalysisFactory, ModelVersionFactory
 from tests.patients.factories import PatientFactory
-from tests.radiology.factories import RadiographFactory, dicom_bytes
+from tests.radiology.factories import RadiographFactory, chest_pixels, dicom_bytes
 
 Status = Analysis.Status
 pytestmark = pytest.mark.django_db
@@ -119,6 +124,42 @@ def test_a_reading_is_done_with_map_and_preview(production):
         assert preview.format == "JPEG"
         assert preview.size == (analysis.radiograph.columns, analysis.radiograph.rows)
     analysis.full_clean(exclude=["radiograph"])
+
+
+def test_burned_in_text_is_searched_once_and_told_of(production):
+    """By the first reading: what an administrator then says of it is not asked again."""
+    pixels = chest_pixels(1024, 896, bits_stored=8).copy()
+    cv2.putText(pixels, "MARTIN JEANNE 1951-03-12", (30, 980), 0, 1.0, 255, 2, cv2.LINE_AA)
+    patient = PatientFactory()
+    file = io.BytesIO(dicom_bytes(pixels=pixels))
+    reading = reading_submit(patient=patient, uploaded_by=patient.owner, file=file)
+    radiograph = reading.radiograph
+
+    assert analysis_run(analysis_id=reading.analysis.pk)
+    radiograph.refresh_from_db()
+    assert radiograph.text_state == "suspected"
+    assert [entry["code"] for entry in radiograph.warnings] == ["burned_in_text_suspected"]
+    assert any(left < 0.1 and top > 0.9 for left, top, _, _ in radiograph.warnings[0]["regions"])
+
+    text_decide(radiograph=radiograph, by=AdminFactory(), identifying=False)
+    again = analysis_request(radiograph=radiograph, requested_by=patient.owner)
+    assert analysis_run(analysis_id=again.pk)
+    radiograph.refresh_from_db()
+    assert radiograph.text_state == "harmless"
+
+    clean = AnalysisFactory(queued=True, radiograph__text_state="")
+    assert analysis_run(analysis_id=clean.pk)
+    clean.radiograph.refresh_from_db()
+    assert (clean.radiograph.text_state, clean.radiograph.warnings) == ("not_found", [])
+
+
+def test_a_search_that_fails_takes_nothing_from_the_reading(production, monkeypatch):
+    monkeypatch.setattr(burned_in, "SIDE", None)
+    analysis = AnalysisFactory(queued=True, radiograph__text_state="")
+    assert analysis_run(analysis_id=analysis.pk)
+    analysis.refresh_from_db()
+    assert (analysis.status, analysis.error_code) == (Status.DONE, "")
+    assert analysis.radiograph.text_state == ""
 
 
 def test_the_number_of_queries_of_a_reading_is_pinned(production):

@@ -2,13 +2,13 @@
 
 import pytest
 from django.urls import reverse
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from inference.errors import ReviewRegionInvalidError, ReviewRegionUnexpectedError
 from inference.models import Review
 from inference.regions import region_checked, region_read, region_text
 from inference.services import review_create
+from tests.accounts.factories import token_for
 from tests.inference.factories import AnalysisFactory
 from tests.patients.factories import PatientFactory
 
@@ -108,7 +108,7 @@ def test_who_approves_marks_nothing(doctor_client, doctor, analysis):
 )
 def test_programs_send_a_region(doctor, analysis, region, status, code):
     api = APIClient()
-    api.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user=doctor)[1]}")
+    api.credentials(HTTP_AUTHORIZATION=f"Token {token_for(doctor)}")
     reviews = f"/api/v1/analyses/{analysis.pk}/reviews/"
     response = api.post(reviews, CONTEST | {"region": region}, format="json")
     assert response.status_code == status

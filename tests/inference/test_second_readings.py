@@ -4,7 +4,6 @@ import pytest
 from django.core import mail
 from django.core.files.base import ContentFile
 from django.urls import reverse
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from inference.agreement import agreement_of, in_dispute
@@ -15,7 +14,7 @@ from operations.models import AccessEvent
 from radiology.models import Radiograph, SecondReading
 from radiology.second_readings import MOST_OPEN
 from radiology.tasks import tell_second_reader
-from tests.accounts.factories import AdminFactory, DoctorFactory
+from tests.accounts.factories import AdminFactory, DoctorFactory, token_for
 from tests.inference.factories import AnalysisFactory
 from tests.patients.factories import PatientFactory
 
@@ -120,6 +119,17 @@ def test_to_ask_twice_is_to_ask_once(doctor_client, analysis, asked):
     assert SecondReading.objects.get() == asked
 
 
+def test_who_is_verified_since_is_reached_by_asking_again(doctor_client, analysis):
+    late = DoctorFactory(verification="pending")
+    ask(doctor_client, analysis, late.email)
+    late.verification = "verified"
+    late.save()
+    ask(doctor_client, analysis, late.email)
+    ask(doctor_client, analysis, late.email)
+    readers = SecondReading.objects.filter(address=late.email).order_by("pk")
+    assert [(one.reader, one.is_open) for one in readers] == [(None, None), (late, True)]
+
+
 def test_only_so_many_are_asked(doctor_client, analysis):
     for number in range(MOST_OPEN):
         ask(doctor_client, analysis, f"d{number}@example.org")
@@ -218,7 +228,7 @@ def test_the_patient_the_lists_and_what_the_owner_does_stay_closed(
 
 def test_programs_of_the_reader_see_the_analysis_alone(other_doctor, analysis, patient, asked):
     api = APIClient()
-    token = AuthToken.objects.create(user=other_doctor)[1]
+    token = token_for(other_doctor)
     api.credentials(HTTP_AUTHORIZATION=f"Token {token}")
     assert api.get(f"/api/v1/analyses/{analysis.pk}/").status_code == 200
     assert api.get(f"/api/v1/radiographs/{analysis.radiograph_id}/").status_code == 404
@@ -291,7 +301,7 @@ def test_nobody_hears_the_other_before_they_have_judged(
     assert str(other_doctor) not in page
     assert "Contested" not in page
     api = APIClient()
-    token = AuthToken.objects.create(user=analysis.radiograph.owner)[1]
+    token = token_for(analysis.radiograph.owner)
     api.credentials(HTTP_AUTHORIZATION=f"Token {token}")
     assert api.get(f"/api/v1/analyses/{analysis.pk}/reviews/").json()["results"] == []
     doctor_client.post(review_url(analysis), {"verdict": "approved"})

@@ -14,6 +14,7 @@ from operations.models import AccessEvent
 from patients.models import Patient
 from patients.services import patient_update
 from radiology.models import Radiograph
+from radiology.text_checks import text_decide
 from tests.accounts.factories import AdminFactory, DoctorFactory
 from tests.inference.factories import AnalysisFactory
 from tests.patients.factories import PatientFactory
@@ -93,6 +94,39 @@ def test_burned_in_text_is_left_out():
 
     assert not source.cases
     assert source.dropped == {"burned_in_annotation": 1}
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("", "text_not_searched"),
+        ("suspected", "burned_in_text"),
+        ("identifying", "burned_in_text"),
+    ],
+)
+def test_an_image_that_may_carry_text_waits_for_an_administrator(state, reason):
+    radiograph = RadiographFactory(text_state=state)
+    review(radiograph, "normal")
+
+    source = reviews_source()
+    assert not source.cases
+    assert source.dropped == {reason: 1}
+
+    Radiograph.objects.update(text_state="suspected")
+    text_decide(radiograph=radiograph, by=AdminFactory(), identifying=False)
+    assert labels() == {name_of(radiograph): "normal"}
+
+
+def test_text_under_one_doctor_is_text_under_the_other():
+    first, second = (
+        RadiographFactory(text_state="harmless"),
+        RadiographFactory(text_state="suspected"),
+    )
+    same_pixels(first, second)
+    for radiograph in (first, second):
+        review(radiograph, "normal")
+
+    assert reviews_source().dropped == {"burned_in_text": 1}
 
 
 def test_the_same_image_under_two_doctors_is_one_and_its_patients_are_one_person():
@@ -309,7 +343,7 @@ def test_withdrawn_is_out_of_every_later_dataset_and_named_in_an_earlier_one(tmp
     call_command("dataset", "consents", str(before))
     assert "every image may be used" in capsys.readouterr().out
 
-    withdrawn, erased, *_kept = radiographs
+    withdrawn, erased, kept, *_more = radiographs
     gone = name_of(erased)
     withdraw(Patient.objects.get(pk=withdrawn.patient_id))
     Review.objects.filter(analysis__radiograph=erased).delete()
@@ -321,6 +355,12 @@ def test_withdrawn_is_out_of_every_later_dataset_and_named_in_an_earlier_one(tmp
     assert f"drop: {name_of(withdrawn)} images/{name_of(withdrawn)}.png no_consent" in told
     assert f"drop: {gone} images/{gone}.png not_known" in told
     assert told.count("drop:") == 2
+
+    Radiograph.objects.filter(pk=kept.pk).update(text_state="identifying")
+    with pytest.raises(CommandError, match="3 images must be dropped"):
+        call_command("dataset", "consents", str(before))
+    assert f"{name_of(kept)}.png burned_in_text" in capsys.readouterr().out
+    Radiograph.objects.filter(pk=kept.pk).update(text_state="harmless")
 
     call_command("dataset", "build", "--reviews", "--out", str(after), verbosity=0)
     index = (after / "index.csv").read_text()

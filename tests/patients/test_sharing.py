@@ -8,7 +8,6 @@ import io
 import pytest
 from django.test import Client
 from django.urls import reverse
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from accounts.models import Doctor
@@ -21,7 +20,8 @@ from patients.models import Erasure, Patient
 from patients.services import patient_get_or_create
 from patients.sharing import patient_share, patient_unshare
 from radiology.models import Radiograph
-from tests.accounts.factories import DoctorFactory, joined, left
+from tests.accounts.factories import DoctorFactory, joined, left, token_for
+from tests.api.problems import assert_problem
 from tests.inference.factories import AnalysisFactory
 
 from .factories import PatientFactory
@@ -68,7 +68,7 @@ def browser(doctor) -> Client:
 
 def program(doctor) -> APIClient:
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user=doctor)[1]}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token_for(doctor)}")
     return client
 
 
@@ -92,6 +92,24 @@ def test_only_what_is_shared_is_seen_and_only_by_the_practice(owner, colleague, 
     assert sees(owner) == [2, 2, 2]
     assert sees(colleague) == sees(reader) == [1, 1, 1]
     assert sees(elsewhere) == [0, 0, 0]
+
+
+def test_a_colleague_learns_nothing_of_identifiers_that_are_not_shared(owner, colleague, patient):
+    PatientFactory(owner=owner, identifier="PRIVATE-1")
+    page = reverse("patients:update", args=[patient.pk])
+    row = {"sex": "F", "birth_date": "1950-01-01", "training_consent": "given"}
+    assert "disabled" in browser(colleague).get(page).context["form"]["identifier"].as_widget()
+    for identifier in ("PRIVATE-1", "NOBODYS-1"):
+        answer = browser(colleague).post(page, row | {"identifier": identifier})
+        assert answer.status_code == 302
+        answer = program(colleague).patch(
+            f"/api/v1/patients/{patient.pk}/", {"identifier": identifier}
+        )
+        assert_problem(answer, 403, "identifier_of_owner")
+        patient.refresh_from_db()
+        assert (patient.identifier, patient.training_consent) == ("SHARED-1", "given")
+    assert browser(owner).post(page, row | {"identifier": "PRIVATE-1"}).status_code == 422
+    assert browser(owner).post(page, row | {"identifier": "MINE-2"}).status_code == 302
 
 
 def test_without_a_practice_the_rule_asks_for_nothing_more(analysis):

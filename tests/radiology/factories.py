@@ -234,6 +234,7 @@ class RadiographFactory(factory.django.DjangoModelFactory):
     rows = 256
     columns = 224
     bits_stored = 12
+    text_state = "not_found"
     file = factory.LazyAttribute(
         lambda o: ContentFile(
             dicom_bytes(

@@ -324,6 +324,6 @@ def test_another_date_than_the_files_is_shown(patient):
 
 
 def test_how_many_queries_an_upload_takes(patient, django_assert_num_queries):
-    # Look, savepoint, savepoint, row, release, record, release.
-    with django_assert_num_queries(7):
+    # Look, savepoint, patient, savepoint, row, release, record, release.
+    with django_assert_num_queries(8):
         receive(patient, dicom_bytes(transfer_syntax=RLELossless, pixels=chest_pixels()))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 
+from accounts.sessions.store import SessionStore
 from tests.accounts.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -75,5 +77,6 @@ def test_no_key_of_a_session_comes_into_a_page_or_an_address(doctor):
 
 
 def test_a_session_is_kept_out_of_cookies_and_is_not_pickled():
-    assert settings.SESSION_ENGINE == "django.contrib.sessions.backends.db"
+    assert settings.SESSION_ENGINE == "accounts.sessions.store"
+    assert issubclass(SessionStore, db.SessionStore)
     assert settings.SESSION_SERIALIZER == "django.contrib.sessions.serializers.JSONSerializer"

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 from django.test import Client
 from django.urls import reverse
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from tests.access_routes import ALLAUTH, ALLAUTH_ARGUMENTS, API, PAGES, Route
+from tests.accounts.factories import token_for
 from tests.test_access import admin_url, resolver_names
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -54,7 +54,7 @@ def by_token(account, **options) -> Client:
     """A program with a token of ``account``, without a cookie; without a token for ``None``."""
     client = APIClient(raise_request_exception=False, **options)
     if account:
-        client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user=account)[1]}")
+        client.credentials(HTTP_AUTHORIZATION=f"Token {token_for(account)}")
     return client
 
 

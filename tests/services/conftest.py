@@ -20,16 +20,15 @@ import pytest
 import requests
 from django.core.files.base import ContentFile
 from django.db import connections, transaction
-from knox.models import AuthToken
 
 from inference import tasks
-from inference.models import Analysis, ModelVersion, Promotion
+from inference.models import Analysis, ModelVersion, Promotion, Review
 from inference.registry import shipped_directories
 from inference.services import Reading, model_register, reading_submit
 from patients.models import Patient
 from pneumoniapp.settings import environment as settings_environment
 from radiology.models import Radiograph
-from tests.accounts.factories import DoctorFactory
+from tests.accounts.factories import DoctorFactory, token_for
 from tests.inference.factories import AnalysisFactory
 from tests.operations.audit_site import events_forget
 from tests.patients.factories import PatientFactory
@@ -180,7 +179,7 @@ class Site:
 
     def upload_many(self, web: Web, count: int, *, clients: int) -> list[Reading]:
         """As many programs as ``clients`` upload radiographs over the REST API."""
-        _token, text = AuthToken.objects.create(user=self.patient.owner)
+        text = token_for(self.patient.owner)
         address = f"http://127.0.0.1:{web.port}/api/v1/radiographs/"
 
         def upload(_number: int) -> str:
@@ -342,6 +341,6 @@ def site(installation, settings, _own_folders, django_db_blocker, monkeypatch):
         finally:
             made.close()
             events_forget()
-            for model in (Analysis, Radiograph, Promotion, ModelVersion, Patient):
+            for model in (Review, Analysis, Radiograph, Promotion, ModelVersion, Patient):
                 model.objects.all().delete()
             shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 import requests
-from knox.models import AuthToken
 
 from inference.models import Analysis
 from operations.storage import storage_compare
 from radiology.models import Radiograph
+from tests.accounts.factories import token_for
 from tests.hostile.corpus import CORPUS
 from tests.hostile.mutants import mutant
 from tests.hostile.sound import generated
@@ -37,7 +37,7 @@ def hostile_files() -> list[bytes]:
 @pytest.mark.parametrize("installation", ["sqlite", "mariadb"], indirect=True)
 def test_each_is_answered_and_nothing_falls_over(site):
     worker, web, _beat = site.worker(children=2), site.web(), site.beat()
-    _token, text = AuthToken.objects.create(user=site.patient.owner)
+    text = token_for(site.patient.owner)
 
     def send(content: bytes) -> tuple[float, int, str]:
         began = time.monotonic()

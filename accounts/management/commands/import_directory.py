@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.verification.directory import directory_import
 from operations.services import access_record
-from pneumoniapp.errors import CodedError
+from pneumoniapp.commands import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Take in the directory with which registration numbers are compared, in place of the "
         "one before: CSV in UTF-8 with a heading, such as the Annuaire santé's "
@@ -21,15 +21,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--shrink", action="store_true", help="take in a file with far fewer people, too"
+        )
 
     def handle(self, *args, **options) -> None:
         try:
             with options["file"].open(encoding="utf-8", newline="") as lines:
-                people, wrong = directory_import(lines)
+                people, wrong = directory_import(lines, shrink=options["shrink"])
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}") from error
-        except CodedError as error:
-            raise CommandError(f"{options['file']}: {error}") from error
         access_record(
             actor=None,
             action="update",

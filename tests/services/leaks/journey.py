@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import time
 import zlib
 from contextlib import contextmanager
+from urllib.parse import parse_qs
 
 from django.db import connection
+from django.test import override_settings
 
 from accounts.models import Doctor
+from accounts.sessions.store import SessionStore
+from accounts.sessions.waiting import STATE
 from inference.models import Analysis
 from tests.accounts.factories import PASSWORD as ADMIN_PASSWORD
 from tests.accounts.factories import AdminFactory, DoctorFactory
@@ -51,6 +56,7 @@ class Journey:
         self.faults()
         self.administer()
         self.forget_the_password()
+        self.form_that_waits()
         keys = {key for browser in self.people for key in browser.keys}
         self.secrets["session keys"] = Marker("session keys", *keys)
 
@@ -200,7 +206,9 @@ class Journey:
     # --- A program ------------------------------------------------------------------------------
 
     def program(self) -> None:
-        token = re.search(r"\b[0-9a-f]{64}\b", self.post_token(self.doctor).text)[0]
+        asked = {"name": "Archive", "scopes": ["read", "upload"], "days": 30}
+        made = self.doctor.fill("/account/tokens/", asked, status=201)
+        token = re.search(r"pna_[0-9a-f]{72}", made.text)[0]
         self.secrets["token of the page"] = Marker("token of the page", token)
         program = self.robot = self.browser()
         program.session.headers["Authorization"] = f"Token {token}"
@@ -249,11 +257,6 @@ class Journey:
         program.type_address(f"{api}/{p.PATH}/")
         program.session.headers["Authorization"] = f"Token {p.HEADER}"
         program.get(f"{api}/me/", status=401)
-
-    @staticmethod
-    def post_token(doctor: Browser) -> Answer:
-        token = doctor.form_token("/account/")
-        return doctor.ask("POST", "/account/tokens/", data={"csrfmiddlewaretoken": token})
 
     # --- What goes wrong ------------------------------------------------------------------------
 
@@ -394,3 +397,26 @@ class Journey:
         person.fill_on(page, new)
         person.log_in(p.EMAIL, p.NEW_PASSWORD)
         person.fill("/account/", {"first_name": p.FIRST_NAME, "mail_when_read": "on"})
+
+    def form_that_waits(self) -> None:
+        """A form is sent long after the password was given: it waits in the session's row."""
+        doctor = self.browser()
+        doctor.log_in(p.EMAIL, p.NEW_PASSWORD)
+        (key,) = doctor.keys
+        with override_settings(
+            SECRET_KEY=self.ground.variables["SECRET_KEY"],
+            FILE_KEYS=[self.ground.variables["FILE_KEYS"]],
+        ):
+            session = SessionStore(key)
+            for record in session["account_authentication_methods"]:
+                record["at"] -= 24 * 3600
+            session.save()
+            address = f"/patients/{self.patient}/erasure/"
+            answer = self.post(doctor, address, {"cause": "other", "comment": p.COMMENT})
+            assert answer.path == "/accounts/reauthenticate/", answer.address
+            assert p.COMMENT in parse_qs(waiting_form(key))["comment"], "nothing waits"
+
+
+def waiting_form(key: str) -> str:
+    """What was typed into the form that waits in the session ``key``."""
+    return json.loads(SessionStore(key)[STATE]["request"])["POST"]
