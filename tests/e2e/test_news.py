@@ -1,4 +1,4 @@
-"""A doctor hears of what was read while doing something else, and finds it counted."""
+"""A doctor hears of what was read while doing something else, and finds judgements counted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from tests.e2e.world import World
 
 
 @pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (360, "dark")])
-def test_a_batch_is_told_of_and_counted(
-    open_browser, stack, radiographs, undecodable, width, theme
-):
+def test_a_batch_is_told_of(open_browser, stack, radiographs, undecodable, width, theme):
     *files, later = radiographs(3)
     world = World.build(stack, files, undecodable)
     doctor = open_browser(width=width, theme=theme, reduced_motion="reduce")
@@ -40,6 +38,14 @@ def test_a_batch_is_told_of_and_counted(
     expect(toast).to_have_count(0)
     expect(field).to_be_focused()
 
+
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (360, "dark")])
+def test_a_judgement_is_counted(open_browser, stack, radiographs, real_data, width, theme):
+    """On real radiographs: one that is not like what the model knows is not counted."""
+    world = World.build(stack, radiographs(2))
+    doctor = open_browser(width=width, theme=theme, reduced_motion="reduce")
+    page, _ = doctor.page, doctor._
+    doctor.log_in(world.emails["doctor"], PASSWORD, onto="**/worklist/")
     page.get_by_role("link", name=_("Statistics"), exact=True).click()
     expect(page.locator(".stats-facts dd").first).to_have_text("1")
     page.locator(".stats-figure summary").click()
