@@ -18,7 +18,7 @@ def caught(error: Exception) -> Exception:
         return raised
 
 
-def test_a_foreign_exceptions_text_is_left_out_and_ours_is_kept():
+def test_a_foreign_exceptions_text_is_left_out_and_ours_is_kept(english):
     foreign = logs.format_without_values(caught(IntegrityError("Duplicate entry 'IPP-1'")))
     assert "in caught" in foreign
     assert foreign.endswith("IntegrityError")
