@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import render
 from django_structlog.middlewares import RequestMiddleware
 
-from pneumoniapp.errors import CodedError, RetriableError
+from pneumoniapp.errors import CodedError, DatabaseBusyError, RetriableError
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +119,8 @@ class RequestLogMiddleware(RequestMiddleware):
 
 
 class PassingFaultMiddleware:
-    """A passing fault that leaves a page's view (a storage that fails) is a 503 that says so.
+    """A passing fault that leaves a page's view (a storage that fails, a deadlock) is a 503 that
+    says so.
 
     A value beyond what there can be that no form refused is a 400, and a row that went between
     two looks at it is not found. The API answers its own faults; below ``/api/`` nothing
@@ -138,6 +139,9 @@ class PassingFaultMiddleware:
         if isinstance(error, ObjectDoesNotExist):
             log.warning("row_gone", exc_info=error)
             raise Http404 from error
+        if DatabaseBusyError.fits(error):
+            log.warning("database_busy", exc_info=error)
+            error = DatabaseBusyError()
         if not isinstance(error, CodedError) or error.status != 503:
             return None
         response = render(request, "errors/503.html", {"error": error}, status=error.status)

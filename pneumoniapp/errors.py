@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from django.db import OperationalError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -93,6 +94,27 @@ class DatabaseFailedError(RetriableError):
 
     code = "database_failed"
     sentence = _("The database cannot be used: %(reason)s. Was it set up (manage.py migrate)?")
+
+
+class DatabaseBusyError(RetriableError):
+    """Two wanted the same rows at once, and the database let the other one go first."""
+
+    code = "database_busy"
+    retry_after = 2
+    sentence = _(
+        "Something else is changing the same data at this moment. Nothing was saved: try again."
+    )
+
+    # Of MariaDB: a row changed meanwhile, the wait for a lock was too long, a deadlock.
+    NUMBERS = (1020, 1205, 1213)
+
+    @classmethod
+    def fits(cls, error: BaseException) -> bool:
+        """Whether ``error`` is what a driver raises then; its transaction is undone."""
+        if not isinstance(error, OperationalError):
+            return False
+        told = error.args[0] if error.args else ""
+        return told in cls.NUMBERS or str(told).startswith("database is locked")
 
 
 def sentence_for(code: str, params: dict | None = None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import (
     ObjectDoesNotExist,
@@ -22,13 +23,14 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from pneumoniapp.errors import CodedError, RetriableError, UnexpectedError
+from pneumoniapp.errors import CodedError, DatabaseBusyError, RetriableError, UnexpectedError
 
 from . import errors
 
 MEDIA_TYPE = "application/problem+json"
 
 logger = logging.getLogger("django.request")
+log = structlog.get_logger(__name__)
 
 # The first class that fits gives the code.
 CODED = (
@@ -79,7 +81,9 @@ def problem_handler(exc: Exception, context: dict) -> Response:
             extra={"status_code": 500, "request": request},
         )
     if isinstance(exc, ObjectDoesNotExist):
-        logger.warning("row_gone", exc_info=exc)
+        log.warning("row_gone", exc_info=exc)
+    if isinstance(error, DatabaseBusyError):
+        log.warning("database_busy", exc_info=exc)
     body = problem(error)
     if isinstance(exc, exceptions.ValidationError):
         body["errors"] = errors_by_field(exc.get_full_details())
@@ -99,7 +103,7 @@ def coded(exc: Exception) -> CodedError:
     for classes, error in CODED:
         if isinstance(exc, classes):
             return error()
-    return UnexpectedError()
+    return DatabaseBusyError() if DatabaseBusyError.fits(exc) else UnexpectedError()
 
 
 def errors_by_field(details, prefix: str = "") -> dict[str, list[dict[str, str]]]:

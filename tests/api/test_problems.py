@@ -4,14 +4,17 @@ import json
 import logging
 
 import pytest
-from django.db import connection
-from django.test import override_settings
+from django.db import OperationalError, connection
+from django.test import Client, override_settings
+from django.urls import reverse
 from rest_framework.permissions import AllowAny
 from rest_framework.test import APIRequestFactory
 
 from inference.errors import NoModelInProductionError
+from pneumoniapp.api.problems import coded
 from pneumoniapp.api.views import ApiView
-from pneumoniapp.errors import REGISTRY
+from pneumoniapp.errors import REGISTRY, UnexpectedError
+from tests.patients.factories import PatientFactory
 
 from .problems import assert_problem
 
@@ -161,6 +164,39 @@ def test_a_passing_fault_says_when_to_come_back():
     response = Broken.as_view()(APIRequestFactory().post("/api/v1/broken/")).render()
     assert_problem_of_view(response, 503, "no_model_in_production")
     assert int(response["Retry-After"]) > 0
+
+
+BUSY = [
+    OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction"),
+    OperationalError(1205, "Lock wait timeout exceeded; try restarting transaction"),
+    OperationalError("database is locked"),
+]
+
+
+@pytest.mark.parametrize("error", BUSY, ids=str)
+def test_who_has_to_wait_for_the_database_is_told_to_try_again(
+    error, api_for, doctor, monkeypatch, caplog
+):
+    client = api_for(doctor)
+
+    def fail(*args, **kwargs):
+        raise error
+
+    key = PatientFactory(owner=doctor).pk
+    monkeypatch.setattr("patients.models.PatientQuerySet.visible_to", fail)
+    response = client.get(reverse("api:patient-detail", args=[key]))
+    assert_problem(response, 503, "database_busy")
+    assert int(response["Retry-After"]) > 0
+    assert "database_busy" in caplog.text
+    page = Client()
+    page.force_login(doctor)
+    response = page.get(reverse("patients:detail", args=[key]))
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert "database_busy" in response.content.decode()
+
+
+def test_a_database_that_is_gone_is_not_busy():
+    assert isinstance(coded(OperationalError(2013, "Lost connection")), UnexpectedError)
 
 
 def assert_problem_of_view(response, status: int, code: str) -> dict:
