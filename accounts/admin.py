@@ -123,7 +123,14 @@ class DoctorAdmin(VerificationPages, SealedSearch):
         "is_active",
         "date_joined",
     )
-    list_filter = ("verification", "is_service", "is_staff", "is_active", "language")
+    list_filter = (
+        "verification",
+        ("renamed_from", admin.EmptyFieldListFilter),
+        "is_service",
+        "is_staff",
+        "is_active",
+        "language",
+    )
     search_fields = ("last_name", "first_name", "email", "registration_number")
     search_help_text = _("Name, e-mail address or registration number")
     ordering = ("-date_joined", "-pk")
@@ -133,6 +140,7 @@ class DoctorAdmin(VerificationPages, SealedSearch):
     actions = ("verify", "suspend", "end_access", "remove_second_factor")
     readonly_fields = (
         "verification",
+        "renamed_from",
         "verified_at",
         "verified_by",
         "verified_until",
@@ -148,6 +156,7 @@ class DoctorAdmin(VerificationPages, SealedSearch):
             {
                 "fields": (
                     "verification",
+                    "renamed_from",
                     "verified_at",
                     "verified_by",
                     "verified_until",

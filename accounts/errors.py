@@ -59,6 +59,14 @@ class VerificationStateError(PermanentError):
     sentence = _("This account is not in a state in which that can be done.")
 
 
+class VerificationNameChangedError(PermanentError):
+    """Another name than the one that was looked at must not be verified unseen."""
+
+    code = "verification_name_changed"
+    status = 409
+    sentence = _("The doctor has changed their name meanwhile. Look again, then decide.")
+
+
 class VerificationReasonMissingError(PermanentError):
     code = "verification_reason_missing"
     status = 422

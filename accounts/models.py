@@ -84,6 +84,8 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     - A doctor has a unique official ``registration_number``; an administrator has none.
     - ``verification`` is moved by ``accounts.verification.services`` alone; it holds up to
       and with the day ``verified_until``, where there is one.
+    - ``renamed_from``: the name under which a doctor was verified who has changed it since,
+      until an administrator has looked again.
     - Whether a doctor may work with patients is :attr:`may_practise`, nothing else.
     - ``mailed_until`` is up to when uploads have been told of by mail.
     - ``read_first`` keeps readings from the doctor until they have judged; it was turned on
@@ -143,6 +145,9 @@ class Doctor(AbstractBaseUser, PermissionsMixin):
     )
     verified_until = models.DateField(_("verified until"), null=True, blank=True)
     expiry_told = models.BooleanField(default=False, editable=False)
+    renamed_from = models.CharField(
+        _("verified under the name"), max_length=201, blank=True, editable=False
+    )
     language = models.CharField(
         _("language"), max_length=8, choices=settings.LANGUAGES, default=settings.LANGUAGE_CODE
     )

@@ -17,7 +17,7 @@ from .errors import LastAdministratorError
 from .mails import mail_doctor
 from .models import Doctor, VerificationStep
 from .tokens.services import tokens_end
-from .verification.services import term_end
+from .verification.services import name_changed, term_end
 
 EDITABLE = frozenset(
     {
@@ -106,7 +106,7 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
         list(Doctor.objects.select_for_update().filter(is_superuser=True).order_by("pk"))
     doctor = Doctor.objects.select_for_update().get(pk=doctor.pk)
     last_administrator_check(doctor=doctor, changes=changes)
-    old_email = doctor.email
+    old_email, old_name = doctor.email, doctor.get_full_name()
     if changes.get("mail_when_read") and not doctor.mail_when_read:
         changes["mailed_until"] = timezone.now()  # what was sent before is no news
     if changes.get("read_first") and not doctor.read_first:
@@ -114,6 +114,10 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
     for name, value in changes.items():
         setattr(doctor, name, value)
     doctor.full_clean()
+    renamed = bool(doctor.registration_number) and doctor.get_full_name() != old_name
+    if renamed:
+        name_changed(doctor=doctor, before=old_name, by=by, request=request)
+        changes["renamed_from"] = doctor.renamed_from
     new_email = doctor.email
     if by.pk == doctor.pk:
         doctor.email = old_email
@@ -125,7 +129,8 @@ def doctor_update(*, doctor: Doctor, by: Doctor, request=None, **changes) -> Doc
         EmailAddress.objects.create(user=doctor, email=doctor.email, primary=True, verified=False)
     if doctor.email != old_email or not doctor.is_active:
         access_end(doctor)
-    access_record(actor=by, action="update", obj=doctor, request=request)
+    reason = "renamed" if renamed else ""
+    access_record(actor=by, action="update", obj=doctor, reason=reason, request=request)
     return doctor
 
 

@@ -35,8 +35,12 @@ class DecisionForm(forms.Form):
         help_text=_("The doctor reads it, on their page and by mail. A refusal needs one."),
     )
 
-    def __init__(self, *args, state: str, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    # The name that stood on the page: another one is not decided upon unseen.
+    name = forms.CharField(widget=forms.HiddenInput, strip=False, required=False)
+
+    def __init__(self, *args, doctor, **kwargs) -> None:
+        super().__init__(*args, initial={"name": doctor.get_full_name()}, **kwargs)
+        state = doctor.verification
         names = {"verify": _("Verify"), "refuse": _("Refuse"), "suspend": _("Suspend")}
         if state == Verification.VERIFIED:
             names["verify"] = _("Verify for another term")
@@ -71,12 +75,16 @@ class VerificationPages:
     def verification(self, request: HttpRequest, pk: int) -> HttpResponse:
         """All that tells whether this is the registered doctor, and the decision."""
         doctor = self._doctor(request, pk)
-        form = DecisionForm(request.POST or None, state=doctor.verification)
+        form = DecisionForm(request.POST or None, doctor=doctor)
         if request.method == "POST" and form.is_valid():
             reauthentication_check(request)
             if self._decide(request, doctor, **form.cleaned_data):
                 return redirect("admin:accounts_doctor_verification", pk)
             doctor = self._doctor(request, pk)
+            # What is looked at from here on is the name as it is now.
+            again = request.POST.copy()
+            again["name"] = doctor.get_full_name()
+            form = DecisionForm(again, doctor=doctor)
         access_record(actor=request.user, action="read", obj=doctor, request=request)
         context = {
             **self.admin_site.each_context(request),
@@ -94,8 +102,12 @@ class VerificationPages:
         status = 422 if form.is_bound else 200
         return TemplateResponse(request, template, context, status=status)
 
-    def _decide(self, request: HttpRequest, doctor, *, decision: str, reason: str) -> bool:
-        facts = {} if decision == "verify" else {"reason": reason}
+    def _decide(
+        self, request: HttpRequest, doctor, *, decision: str, reason: str, name: str
+    ) -> bool:
+        facts = {} if decision == "suspend" else {"name": name}
+        if decision != "verify":
+            facts["reason"] = reason
         try:
             DECISIONS[decision](doctor=doctor, by=request.user, request=request, **facts)
         except CodedError as error:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.errors import (
     NotADoctorError,
+    VerificationNameChangedError,
     VerificationReasonMissingError,
     VerificationStateError,
 )
@@ -26,35 +27,45 @@ TELL_BEFORE = timedelta(days=30)
 # A doctor who was refused, or whose term is over, may ask again.
 MAY_APPLY = frozenset({Verification.REFUSED, Verification.EXPIRED})
 WAITING_LIST = "?verification__exact=pending"
+RENAMED_LIST = "?renamed_from__isempty=0"
 
 
 @transaction.atomic
-def doctor_verify(*, doctor: Doctor, by: Doctor, request=None) -> Doctor:
+def doctor_verify(*, doctor: Doctor, by: Doctor, name: str | None = None, request=None) -> Doctor:
     """Let a doctor practise for a term (``DOCTOR_VERIFICATION_DAYS``), and tell them.
 
     A doctor who is verified already gets a new term, once the old one is a day nearer to its
-    end. Raises :exc:`NotADoctorError` for an account without a registration number.
+    end or the doctor has changed their name. ``name``: the one that ``by`` looked at. Raises
+    :exc:`NotADoctorError` for an account without a registration number, and
+    :exc:`VerificationNameChangedError`.
     """
     doctor = doctor_locked(doctor)
+    _check_name(doctor, name)
     until = term_end()
-    if doctor.verification == Verification.VERIFIED and (
-        doctor.verified_until is None or doctor.verified_until == until
+    if (
+        doctor.verification == Verification.VERIFIED
+        and (doctor.verified_until is None or doctor.verified_until == until)
+        and not doctor.renamed_from
     ):
         return doctor
     doctor.verified_at, doctor.verified_by, doctor.verified_until = timezone.now(), by, until
-    doctor.expiry_told = False
-    fields = ["verified_at", "verified_by", "verified_until", "expiry_told"]
+    doctor.expiry_told, doctor.renamed_from = False, ""
+    fields = ["verified_at", "verified_by", "verified_until", "expiry_told", "renamed_from"]
     return _move(doctor, Verification.VERIFIED, by=by, fields=fields, request=request)
 
 
 @transaction.atomic
-def doctor_refuse(*, doctor: Doctor, by: Doctor, reason: str, request=None) -> Doctor:
+def doctor_refuse(
+    *, doctor: Doctor, by: Doctor, reason: str, name: str | None = None, request=None
+) -> Doctor:
     """Refuse a doctor who waits, say why, and tell them; they may correct it and ask again.
 
-    Raises :exc:`NotADoctorError`, :exc:`VerificationReasonMissingError`, and
-    :exc:`VerificationStateError` for a doctor who does not wait.
+    Raises :exc:`NotADoctorError`, :exc:`VerificationReasonMissingError`, for a doctor who does
+    not wait :exc:`VerificationStateError`, and :exc:`VerificationNameChangedError` as
+    :func:`doctor_verify` does.
     """
     doctor = doctor_locked(doctor)
+    _check_name(doctor, name)
     if not reason.strip():
         raise VerificationReasonMissingError
     if doctor.verification != Verification.PENDING:
@@ -95,8 +106,9 @@ def doctor_apply(
         raise VerificationStateError
     doctor.first_name, doctor.last_name = first_name, last_name
     doctor.registration_number = registration_number
+    doctor.renamed_from = ""
     doctor.full_clean()
-    fields = ["first_name", "last_name", "registration_number"]
+    fields = ["first_name", "last_name", "registration_number", "renamed_from"]
     _move(doctor, Verification.PENDING, by=None, fields=fields, request=request, actor=doctor)
     tell_administrators(request)
     return doctor
@@ -147,10 +159,25 @@ def doctor_waits(*, doctor: Doctor, request) -> None:
     tell_administrators(request)
 
 
-def tell_administrators(request) -> None:
-    path = reverse("admin:accounts_doctor_changelist") + WAITING_LIST
+def name_changed(*, doctor: Doctor, before: str, by: Doctor, request=None) -> None:
+    """Note on ``doctor``, who is not saved yet, that they had the name ``before``.
+
+    A verified doctor who changes it goes on working, since people marry, and administrators are
+    told to look again, once. What an administrator writes has been looked at.
+    """
+    if by.pk != doctor.pk or doctor.verification != Verification.VERIFIED:
+        doctor.renamed_from = ""
+    elif not doctor.renamed_from:
+        doctor.renamed_from = before
+        tell_administrators(request, template="renamed", which=RENAMED_LIST)
+    elif doctor.renamed_from == doctor.get_full_name():
+        doctor.renamed_from = ""
+
+
+def tell_administrators(request, template: str = "waiting", which: str = WAITING_LIST) -> None:
+    path = reverse("admin:accounts_doctor_changelist") + which
     link = request.build_absolute_uri(path) if request else ""
-    mail_administrators(template="waiting", link=link)
+    mail_administrators(template=template, link=link)
 
 
 def term_end() -> date | None:
@@ -164,6 +191,11 @@ def doctor_locked(doctor: Doctor) -> Doctor:
     if not doctor.registration_number:
         raise NotADoctorError
     return doctor
+
+
+def _check_name(doctor: Doctor, name: str | None) -> None:
+    if name is not None and name != doctor.get_full_name():
+        raise VerificationNameChangedError
 
 
 def _move(

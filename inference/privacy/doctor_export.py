@@ -49,6 +49,7 @@ ACCOUNT = (
     "verification",
     "verified_at",
     "verified_until",
+    "renamed_from",
     "language",
     "mail_when_read",
     "read_first",

@@ -38,6 +38,7 @@ REASONS = {
     "dataset": gettext_lazy("data for training"),
     "password_changed": gettext_lazy("password changed"),
     "password_reset": gettext_lazy("password chosen anew by a link"),
+    "renamed": gettext_lazy("name changed"),
     "rights_changed": gettext_lazy("rights changed"),
     "second_reading": gettext_lazy("second reading"),
     "token_address": gettext_lazy("a token used from another address"),

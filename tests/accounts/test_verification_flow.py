@@ -279,10 +279,11 @@ class TestAdminPage:
         page = client.get(self.url(doctor)).content.decode()
         assert doctor.registration_number in page
         assert "No directory has been imported" in page
-        answer = client.post(self.url(doctor), {"decision": "refuse", "reason": ""})
+        seen = {"name": doctor.get_full_name()}
+        answer = client.post(self.url(doctor), seen | {"decision": "refuse", "reason": ""})
         assert answer.status_code == 422
         assert "Say why" in answer.content.decode()
-        answer = client.post(self.url(doctor), {"decision": "verify"}, follow=True)
+        answer = client.post(self.url(doctor), seen | {"decision": "verify"}, follow=True)
         assert "the doctor is told" in answer.content.decode()
         assert Doctor.objects.get(pk=doctor.pk).verification == "verified"
 
@@ -309,7 +310,7 @@ class TestAdminPage:
             one for one in ("verify", "refuse", "suspend") if f'value="{one}"' in page
         } == allowed
         for one in {"verify", "refuse", "suspend"} - allowed:
-            facts = {"decision": one, "reason": "why"}
+            facts = {"decision": one, "reason": "why", "name": doctor.get_full_name()}
             assert client.post(self.url(doctor), facts).status_code == 422
 
     def test_is_not_for_everybody(self, client_for, by):
