@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -38,3 +39,30 @@ def test_each_part_has_the_same(number, what):
     else:
         english, french = sorted(english), sorted(french)
     assert english == french
+
+
+# --- How long things are kept ---------------------------------------------------------------
+
+DEFAULT = re.compile(r"`([A-Z_]+)` \((\d+)\)")
+# What a setting is called where its name in the settings is another one.
+NAMES = {
+    "EMAIL_CONFIRMATION_DAYS": "ACCOUNT_EMAIL_CONFIRMATION_EXPIRE_DAYS",
+    "SESSION_SECONDS": "SESSION_COOKIE_AGE",
+}
+
+
+@pytest.mark.parametrize("name", ["privacy.md", "privacy.fr.md"])
+def test_every_table_is_told_once(name):
+    text = (DOCS / name).read_text(encoding="utf-8")
+    told = re.findall(r"`([a-z]+\.[A-Z]\w+)`", text)
+    assert sorted(told) == sorted(model._meta.label for model in apps.get_models())
+
+
+@pytest.mark.parametrize("name", ["privacy.md", "privacy.fr.md"])
+def test_the_defaults_are_those_of_the_settings(name, settings):
+    """As the environment leaves them: ``tests`` set none of these."""
+    found = DEFAULT.findall((DOCS / name).read_text(encoding="utf-8"))
+    assert len(found) == 8
+    for setting, value in found:
+        assert (setting, getattr(settings, NAMES.get(setting, setting))) == (setting, int(value))
+    assert list(settings.BACKUP_KEEP) == [7, 4, 12]

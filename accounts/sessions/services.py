@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib import import_module
 
 from allauth.account.signals import user_logged_in
@@ -79,5 +80,8 @@ def left(sender, request, user, **kwargs) -> None:
 
 
 def sessions_purge() -> None:
-    """Delete the rows of sessions that are over."""
+    """Delete the rows of sessions that are over, and what was kept of their browsers."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    longest = max(settings.SESSION_COOKIE_AGE, settings.STAFF_SESSION_SECONDS)
+    unseen_since = timezone.now() - timedelta(seconds=longest)
+    UserSession.objects.filter(last_seen_at__lt=unseen_since).delete()

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.services import access_end
 from accounts.sessions.devices import device_describe
+from accounts.sessions.services import sessions_purge
 from operations.models import AccessEvent
 
 from .factories import PASSWORD, AdminFactory, DoctorFactory
@@ -197,3 +198,18 @@ def test_what_browsers_say_of_themselves():
         "Edge, Windows"
     )
     assert device_describe("") == ""
+
+
+class TestPurge:
+    def test_what_was_kept_of_a_browser_goes_when_its_session_must_be_over(
+        self, doctor, settings, time_machine
+    ):
+        settings.SESSION_COOKIE_AGE, settings.STAFF_SESSION_SECONDS = 3600, 7200
+        logged_in(doctor)
+        time_machine.move_to(timezone.now() + timedelta(seconds=7000))
+        kept = logged_in(DoctorFactory(), SAFARI)  # a log-in purges the account's own
+        sessions_purge()
+        assert UserSession.objects.count() == 2
+        time_machine.move_to(timezone.now() + timedelta(seconds=300))
+        sessions_purge()
+        assert UserSession.objects.get().session_key == kept.session.session_key
