@@ -150,7 +150,12 @@ def share(doctor, *, every: int) -> int:
     Patient.objects.update(practice=None)
     Patient.objects.filter(pk__in=keys).update(practice=practice)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE TABLE patients_patient")
+        cursor.execute(
+            "UPDATE inference_analysis a JOIN radiology_radiograph r ON r.id = a.radiograph_id"
+            " JOIN patients_patient p ON p.id = r.patient_id SET a.practice_id = p.practice_id"
+            " WHERE NOT a.practice_id <=> p.practice_id"
+        )
+        cursor.execute("ANALYZE TABLE patients_patient, inference_analysis")
         cursor.fetchall()
     doctor.refresh_from_db()
     return Radiograph.objects.filter(patient__practice=practice).count()

@@ -12,9 +12,10 @@ class InferenceConfig(AppConfig):
         from operations import metrics, storage
         from operations.backup import tombstones
         from operations.health import register
+        from patients.sharing import sharing_changed
 
         from . import health, telemetry
-        from .handover import patients_hand_over
+        from .handover import patients_hand_over, practice_repeat
         from .models import Analysis
 
         register("queue", health.queue)
@@ -22,6 +23,7 @@ class InferenceConfig(AppConfig):
         metrics.register(telemetry.readings)
         storage.register("analyses", Analysis, "map")
         tombstones.after_restore(_erase_again)
+        sharing_changed.connect(practice_repeat, dispatch_uid="practice_repeat")
         practice_closed.connect(patients_hand_over, dispatch_uid="patients_hand_over")
 
 

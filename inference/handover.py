@@ -1,6 +1,8 @@
-"""What a practice leaves behind."""
+"""What follows a patient into a practice and out of it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
@@ -12,6 +14,15 @@ from patients.models import Patient
 from radiology.models import Radiograph
 
 from .models import Analysis
+
+# Keys in one statement. By keys: where an UPDATE of MariaDB finds its rows through other tables
+# it walks, and locks, all of its own.
+BATCH = 1000
+
+
+def practice_repeat(sender, *, patients: list, practice_id, **_kwargs) -> None:
+    """The analyses of these patients say which practice sees them (``sharing_changed``)."""
+    _analyses_update(patients, practice=practice_id)
 
 
 def patients_hand_over(sender, *, practice, doctor, by, **_kwargs) -> None:
@@ -30,10 +41,9 @@ def patients_hand_over(sender, *, practice, doctor, by, **_kwargs) -> None:
         raise PracticePatientsError
     try:
         with transaction.atomic():
-            Analysis.objects.filter(radiograph__patient__in=theirs.values("pk")).update(
-                owner=doctor
-            )
-            Radiograph.objects.filter(patient__in=theirs.values("pk")).update(owner=doctor)
+            _analyses_update(keys, owner=doctor, practice=None)
+            for some in _batches(keys):
+                Radiograph.objects.filter(patient__in=some).update(owner=doctor)
             theirs.update(owner=doctor, practice=None)
     except IntegrityError as error:
         raise PracticePatientsError from error
@@ -44,3 +54,14 @@ def patients_hand_over(sender, *, practice, doctor, by, **_kwargs) -> None:
         objects=[(key, key) for key in keys],
         reason="handed_over",
     )
+
+
+def _analyses_update(patients: list, **values) -> None:
+    for some in _batches(patients):
+        rows = Analysis.objects.filter(radiograph__patient__in=some).order_by()
+        for keys in _batches(list(rows.values_list("pk", flat=True))):
+            Analysis.objects.filter(pk__in=keys).update(**values)
+
+
+def _batches(keys: list) -> Iterator[list]:
+    return (keys[at : at + BATCH] for at in range(0, len(keys), BATCH))

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Practice
 from pneumoniapp.errors import sentence_for
 from pneumoniapp.ids import uuid7
 from radiology.models import Radiograph
@@ -151,9 +152,10 @@ class Analysis(models.Model):
     - ``prediction_set`` lists the class codes that remain possible, the most probable
       first, and ``gate_score`` tells how unlike the known images this one is; both are
       ``NULL`` for model versions of format 1 (see ``inference.certainty.Judgement``).
-    - ``owner`` and ``acquired_on`` repeat the radiograph's, which never change, and
-      ``judgement`` the owner's newest verdict (``review_create`` keeps it), so that one
-      index carries the worklist with its filters. ``urgency`` the database computes itself.
+    - ``owner`` and ``acquired_on`` repeat the radiograph's, which never change, ``practice`` the
+      patient's (``inference.handover`` keeps it), and ``judgement`` the newest verdict
+      (``review_create`` keeps it), so that one index carries a worklist with its filters.
+      ``urgency`` the database computes itself.
     """
 
     class Status(models.TextChoices):
@@ -173,6 +175,19 @@ class Analysis(models.Model):
         related_name="+",
         editable=False,
         db_index=False,
+        # MariaDB asks after the key again whenever an index entry changes that begins with it:
+        # each reading that ends would lock its doctor, here, and its practice, below.
+        db_constraint=False,
+    )
+    practice = models.ForeignKey(
+        Practice,
+        verbose_name=_("shared with"),
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        editable=False,
+        db_index=False,
+        db_constraint=False,
     )
     acquired_on = models.DateField(_("date of the radiograph"), editable=False)
     is_current = models.BooleanField(_("current"), null=True, default=True, editable=False)
@@ -260,6 +275,16 @@ class Analysis(models.Model):
                 name="analysis_worklist_all",
             ),
             models.Index(fields=["owner", "finished_at"], name="analysis_finished"),
+            # The same for what a practice shares.
+            models.Index(
+                fields=["practice", "is_current", "judgement", "urgency", "radiograph", *FILTERED],
+                name="analysis_practice",
+            ),
+            models.Index(
+                fields=["practice", "is_current", "urgency", "radiograph", "judgement", *FILTERED],
+                name="analysis_practice_all",
+            ),
+            models.Index(fields=["practice", "finished_at"], name="analysis_practice_done"),
         ]
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ from django.db.models import F, Q, Subquery
 from django.utils import timezone
 
 from operations.services import access_record
-from patients.treating import treatment_hold
+from patients.treating import practice_held, treatment_hold
 from pneumoniapp.errors import CodedError, PermanentError, UnexpectedError
 from pneumoniapp.tasks import QUEUES
 from radiology.models import Radiograph
@@ -98,7 +98,8 @@ def reading_submit(
         known = radiograph.analyses.for_reader(uploaded_by).current()
         analysis = None if created else known.first()
         if analysis is None:
-            analysis = _analysis_create(radiograph, uploaded_by)
+            practice_id = practice_held(radiograph.patient_id)
+            analysis = _analysis_create(radiograph, uploaded_by, practice_id)
     return Reading(radiograph, analysis, created)
 
 
@@ -110,13 +111,14 @@ def analysis_request(*, radiograph: Radiograph, requested_by, request=None) -> A
     """
     with transaction.atomic():
         _hold(radiograph, requested_by)
+        practice_id = practice_held(radiograph.patient_id)
         Radiograph.objects.select_for_update().get(pk=radiograph.pk)
         current = radiograph.analyses.current().first()
         if current is not None:
             if not current.is_finished:
                 raise AnalysisInProgressError
             radiograph.analyses.current().update(is_current=None)
-        analysis = _analysis_create(radiograph, requested_by)
+        analysis = _analysis_create(radiograph, requested_by, practice_id)
         access_record(actor=requested_by, action="create", obj=analysis, request=request)
     return analysis
 
@@ -126,10 +128,11 @@ def _hold(radiograph: Radiograph, user) -> None:
     treatment_hold(user=user, owner_id=radiograph.owner_id, patient=lambda: radiograph.patient)
 
 
-def _analysis_create(radiograph: Radiograph, requested_by) -> Analysis:
+def _analysis_create(radiograph: Radiograph, requested_by, practice_id) -> Analysis:
     analysis = Analysis(
         radiograph=radiograph,
         owner_id=radiograph.owner_id,
+        practice_id=practice_id,
         acquired_on=radiograph.acquired_on,
         requested_by=requested_by,
     )

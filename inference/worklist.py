@@ -95,10 +95,16 @@ class WorklistFilterForm(ReadingFilterForm):
 
 
 def worklist_base(user, whose: str) -> AnalysisQuerySet:
-    """The current readings of the doctor's own patients, by one index, or of their practice's."""
+    """The current readings of the doctor's own patients or of their practice's, by one index."""
+    return _copied(user, whose).current()
+
+
+def _copied(user, whose: str) -> AnalysisQuerySet:
     if whose == Whose.MINE:
-        return Analysis.objects.of_doctor(user).current()
-    return whose_rows(user, whose).current()
+        return Analysis.objects.of_doctor(user)
+    if whose == Whose.PRACTICE:
+        return Analysis.objects.of_practice(user)
+    return whose_rows(user, whose)
 
 
 def worklist_rows(user, lookups: dict, whose: str = Whose.MINE) -> AnalysisQuerySet:
@@ -154,8 +160,7 @@ def worklist_counts(user, whose: str = Whose.MINE) -> list[dict]:
 
 def newest_finish(user, whose: str = Whose.MINE) -> datetime | None:
     """When the newest reading was finished, by the worker's clock."""
-    rows = Analysis.objects.of_doctor(user) if whose == Whose.MINE else whose_rows(user, whose)
-    return rows.aggregate(at=Max("finished_at"))["at"]
+    return _copied(user, whose).aggregate(at=Max("finished_at"))["at"]
 
 
 def worklist_news(user, lookups: dict, since: str, whose: str = Whose.MINE) -> int:

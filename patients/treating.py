@@ -1,4 +1,4 @@
-"""Who treats a patient through the practice alone still does when the row is written."""
+"""Who sees and treats a patient through a practice still does when a row is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def treatment_hold(
     without a practice, nothing is asked, not even for the ``patient``. ``only_way``: nobody comes
     here because they read an image second.
 
-    Locks in the order of ``accounts.practices.services.member_end``: doctor, then patient. Raises
+    Locks the doctor who asks, then the patient, who is another doctor's. Raises
     :class:`TreatmentEndedError`.
     """
     if user is None or owner_id == user.pk or not user.practice_id:
@@ -33,3 +33,13 @@ def treatment_hold(
     held = Patient.objects.select_for_update().treated_by(doctor).filter(pk=one.pk)
     if not held.order_by().values_list("pk", flat=True):
         raise TreatmentEndedError
+
+
+def practice_held(patient_id):
+    """The key of the practice that sees the patient, or ``None``, and so it stays until the end of
+    this transaction.
+
+    Lock the patient before what hangs at them. Raises ``Patient.DoesNotExist``.
+    """
+    rows = Patient.objects.select_for_update().order_by()
+    return rows.values_list("practice", flat=True).get(pk=patient_id)

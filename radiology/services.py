@@ -18,7 +18,7 @@ from django.utils import timezone
 from operations.services import access_record
 from patients.errors import PatientErasedError
 from patients.models import Patient
-from patients.treating import treatment_hold
+from patients.treating import practice_held, treatment_hold
 
 from .dicom.deidentify import write_deidentified
 from .dicom.header import Header
@@ -189,9 +189,14 @@ def _check_patient(entries: list[dict]) -> None:
 
 
 def _check_erased(patient: Patient) -> None:
-    """Where the database looks at foreign keys only when it commits, this has to be asked."""
-    if not Patient.objects.filter(pk=patient.pk).exists():
-        raise PatientErasedError
+    """Where the database looks at foreign keys only when it commits, this has to be asked.
+
+    Locked, since an upload that had only looked could not lock any more beside another one.
+    """
+    try:
+        practice_held(patient.pk)
+    except Patient.DoesNotExist as error:
+        raise PatientErasedError from error
 
 
 def _check_day(day: dt.date | None, patient: Patient) -> None:

@@ -39,7 +39,9 @@ MOST_OPEN = 20
 MOST_MAILS = 2
 Outcome = PracticeInvitation.Outcome
 
-# Sent with ``doctor`` and ``practice`` inside the transaction in which a membership ends.
+# Sent with ``doctor`` and ``practice`` inside the transaction in which a membership ends: before
+# the doctor is locked, for what is locked earlier than a doctor; and when it has ended.
+membership_ending = Signal()
 membership_ended = Signal()
 # Sent with ``practice``, its last member ``doctor`` and ``by`` when that one leaves, inside the
 # transaction.
@@ -204,6 +206,7 @@ def member_end(*, membership: PracticeMembership, by: Doctor, request=None) -> N
     others = others.exclude(pk=membership.pk)
     if membership.role == Role.OWNER and others.exists():
         _check_other_owner(membership)
+    membership_ending.send(sender=Practice, doctor=membership.doctor, practice=practice)
     doctor = Doctor.objects.select_for_update().get(pk=membership.doctor_id)
     _end(membership, by)
     Doctor.objects.filter(pk=doctor.pk).update(practice=None, practice_role="")

@@ -19,6 +19,7 @@ from .rows import children, file_fields
 INTERNAL = {
     "inference.analysis": {
         "owner",
+        "practice",
         "acquired_on",
         "is_current",
         "attempts",

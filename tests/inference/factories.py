@@ -203,6 +203,7 @@ class AnalysisFactory(factory.django.DjangoModelFactory):
 
     radiograph = factory.SubFactory("tests.radiology.factories.RadiographFactory")
     owner = factory.LazyAttribute(lambda o: o.radiograph.owner)
+    practice = factory.LazyAttribute(lambda o: o.radiograph.patient.practice)
     acquired_on = factory.LazyAttribute(lambda o: o.radiograph.acquired_on)
     requested_by = factory.LazyAttribute(lambda o: o.radiograph.uploaded_by)
     status = Analysis.Status.DONE

@@ -90,7 +90,7 @@ def test_judging_asking_and_reading_again(doctor):
     erased(radiograph.patient)
     with pytest.raises(Analysis.DoesNotExist):
         review_create(analysis=analysis, doctor=doctor, verdict="approved")
-    with pytest.raises(Radiograph.DoesNotExist):
+    with pytest.raises(Patient.DoesNotExist):
         analysis_request(radiograph=radiograph, requested_by=doctor)
     with pytest.raises(Radiograph.DoesNotExist):
         second_reading_ask(radiograph=radiograph, asked_by=doctor, address="a@example.org")

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
+from importlib import import_module
+from io import BytesIO
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -14,6 +18,7 @@ from accounts.models import Doctor
 from accounts.practices.services import member_end, member_role_set, practice_create
 from inference.models import Analysis
 from inference.privacy.erasure import erasure_carry_out, erasure_request
+from inference.services import analysis_request, reading_submit
 from operations.models import AccessEvent
 from patients.errors import NoPracticeError
 from patients.models import Erasure, Patient
@@ -23,6 +28,7 @@ from radiology.models import Radiograph
 from tests.accounts.factories import DoctorFactory, joined, left, token_for
 from tests.api.problems import assert_problem
 from tests.inference.factories import AnalysisFactory
+from tests.radiology.factories import dicom_bytes
 
 from .factories import PatientFactory
 
@@ -52,6 +58,7 @@ def analysis(owner):
     """A reading of a patient whom the owner shares."""
     patient = PatientFactory(owner=owner, identifier="SHARED-1")
     patient_share(patient=patient, by=owner)
+    patient.refresh_from_db()
     return AnalysisFactory(radiograph__patient=patient)
 
 
@@ -322,3 +329,62 @@ def test_a_shared_patient_is_erased_whole(owner, colleague, analysis, patient):
     if erasure.state == Erasure.State.PENDING:
         erasure_carry_out(erasure=erasure, by=None, reason="asked")
     assert sees(owner) == sees(colleague) == [0, 0, 0]
+
+
+# --- The practice, repeated on the analyses ------------------------------------------------
+
+
+def repeated() -> list:
+    """The practice of each analysis; fails where one says another than its patient."""
+    rows = Analysis.objects.order_by("pk")
+    rows = rows.values_list("practice", "radiograph__patient__practice")
+    assert all(practice == of_patient for practice, of_patient in rows)
+    return [practice for practice, _of_patient in rows]
+
+
+def listed(doctor) -> list:
+    answer = browser(doctor).get(reverse("inference:worklist"), {"whose": "practice"})
+    return [row.pk for row in answer.context["page"]]
+
+
+def test_the_analyses_follow_their_patient(owner, colleague):
+    """An older one too, and those that are written while the patient is shared."""
+    patient = PatientFactory(owner=owner)
+    first = AnalysisFactory(radiograph__patient=patient)
+    other = AnalysisFactory(radiograph__patient=PatientFactory(owner=owner))
+    assert listed(colleague) == []
+    patient_share(patient=patient, by=owner)
+    second = analysis_request(radiograph=first.radiograph, requested_by=colleague)
+    sent = reading_submit(
+        patient=patient, uploaded_by=colleague, file=BytesIO(dicom_bytes()), confirm_mismatch=True
+    )
+    practice = owner.practice_id
+    assert Counter(repeated()) == {practice: 3, None: 1}
+    assert set(listed(colleague)) == {second.pk, sent.analysis.pk}
+    patient_unshare(patient=patient, by=owner)
+    assert repeated() == [None] * 4
+    assert listed(colleague) == listed(owner) == []
+    assert other.practice is None
+
+
+def test_the_analyses_of_who_leaves_are_listed_no_more(owner, colleague):
+    theirs = AnalysisFactory(radiograph__patient=PatientFactory(owner=colleague))
+    kept = AnalysisFactory(radiograph__patient=PatientFactory(owner=owner))
+    patient_share(patient=theirs.radiograph.patient, by=colleague)
+    patient_share(patient=kept.radiograph.patient, by=owner)
+    assert set(listed(owner)) == {theirs.pk, kept.pk}
+    left(colleague)
+    assert Counter(repeated()) == {None: 1, owner.practice_id: 1}
+    assert listed(owner) == [kept.pk]
+    assert listed(Doctor.objects.get(pk=colleague.pk)) == []
+
+
+def test_the_practice_is_copied_to_the_analyses_that_are_there(owner):
+    fill = import_module("inference.migrations.0008_practice").fill
+    shared = PatientFactory(owner=owner)
+    patient_share(patient=shared, by=owner)
+    AnalysisFactory(radiograph__patient=shared)
+    AnalysisFactory(radiograph__patient=PatientFactory(owner=owner))
+    Analysis.objects.update(practice=None)
+    fill(apps, None)
+    assert Counter(repeated()) == {owner.practice_id: 1, None: 1}
